@@ -1,0 +1,1 @@
+"""The Data Bank: trained artifacts handed to other services by pointer. Nothing is in this room yet."""

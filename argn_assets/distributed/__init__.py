@@ -1,0 +1,1 @@
+"""More than one machine, by Ray. Nothing is in this room yet."""

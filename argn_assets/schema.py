@@ -1,0 +1,55 @@
+"""What a table is made of: columns, their types and roles, and the sub-columns that encode them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FrameKind = Literal["pandas", "polars", "pyarrow"]
+ColumnRole = Literal["value", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class SubColumn:
+    """One integer code of an encoded column: `name` within the column, codes in [0, cardinality)."""
+
+    name: str
+    cardinality: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSchema:
+    """One column of a table.
+
+    Attributes:
+        name: the column's name in the caller's table.
+        dtype: the logical type, written as `tables.frames` writes it: `int32`, `string`, `datetime[us, Europe/Paris]`.
+        pandas_dtype: the pandas type the column came in, where pandas has more than one for `dtype`; else None.
+        role: `value` is modelled, `key` is regenerated.
+        encoding: name of the encoding (= its file name); None for keys.
+        reason: one clause that says why this encoding was chosen, for people.
+    """
+
+    name: str
+    dtype: str
+    pandas_dtype: str | None = None
+    role: ColumnRole = "value"
+    encoding: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """The columns of one table in order, its keys, and the kind of data frame it came in."""
+
+    columns: tuple[ColumnSchema, ...]
+    frame_kind: FrameKind = "polars"
+    primary_key: str | None = None
+    context_key: str | None = None
+
+    def column(self, name: str) -> ColumnSchema:
+        """Return the column called `name`; KeyError if the table has none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
