@@ -24,7 +24,7 @@ class ColumnSchema:
     Attributes:
         name: the column's name in the caller's table.
         dtype: the logical type, written as `tables.frames` writes it: `int32`, `string`, `datetime[us, Europe/Paris]`.
-        pandas_dtype: the pandas type the column came in, where pandas has more than one for `dtype`; else None.
+        frame_dtype: the type as the caller's frame library names it, where that says more than `dtype`; else None.
         role: `value` is modelled, `key` is regenerated.
         encoding: name of the encoding (= its file name); None for keys.
         reason: one clause that says why this encoding was chosen, for people.
@@ -32,7 +32,7 @@ class ColumnSchema:
 
     name: str
     dtype: str
-    pandas_dtype: str | None = None
+    frame_dtype: str | None = None
     role: ColumnRole = "value"
     encoding: str | None = None
     reason: str = ""

@@ -1,0 +1,1 @@
+"""Column values <-> integer codes; one file per encoding, found by its name."""

@@ -1,0 +1,124 @@
+"""The contract of an encoding, and the registry: every file of this folder named like its class's `NAME`.
+
+A column goes through four functions. `partial` looks at one batch, `reduce` turns the partials of all batches into
+stats (in any order, for any split that keeps a subject's rows together), `encode` turns values into codes and `decode`
+turns codes back. Whatever chance they need belongs to the row, so batches may be cut anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.protection import Protection
+from argn_assets.errors import ConfigError
+from argn_assets.schema import SubColumn
+from argn_assets.seeds import Seed
+
+Codes = NDArray[np.uint16]
+UNKNOWN = 0  # the code of what stats do not know or do not show; the first code of every single-sub-column encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Random numbers of one column's rows: a function of (seed, row key) and of nothing else."""
+
+    seed: Seed
+    row_keys: NDArray[np.uint64]
+
+    @classmethod
+    def for_rows(cls, n_rows: int, seed: Seed | None = None) -> Chance:
+        """Number the rows from 0, as a table without a key does."""
+        return cls(seed or Seed(0), np.arange(n_rows, dtype=np.uint64))
+
+    def uniforms(self, name: str) -> NDArray[np.float64]:
+        """Return one number in [0, 1) per row, [B]; another `name` gives independent numbers."""
+        return self.seed.child(name).uniforms(self.row_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What `encode` and `decode` need to know of a column. Subclasses hold plain values and tuples only."""
+
+    NAME: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back to an equal value."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote; lists become tuples."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in document.items()})
+
+
+class Encoding(ABC):
+    """One way to write a column as codes. Subclasses are never instantiated; their methods are class methods.
+
+    `P` below is the encoding's partial (mergeable, unprotected, short-lived), `S` its stats (protected, stored).
+    """
+
+    NAME: ClassVar[str]
+    STATS: ClassVar[type[Stats]]
+
+    @classmethod
+    @abstractmethod
+    def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> Any:
+        """Summarise one batch.
+
+        Args:
+            values: the batch, [B].
+            subjects: hash of each row's subject, [B]; None where every row is a subject of its own.
+        Returns:
+            a partial that `reduce` takes, of bounded size.
+        """
+
+    @classmethod
+    @abstractmethod
+    def reduce(cls, partials: Sequence[Any], protection: Protection) -> Stats:
+        """Combine partials, in any order, and keep what protection allows."""
+
+    @classmethod
+    @abstractmethod
+    def sub_columns(cls, stats: Any) -> tuple[SubColumn, ...]:
+        """Return the sub-columns in the order `encode` writes them."""
+
+    @classmethod
+    @abstractmethod
+    def encode(cls, values: pl.Series, stats: Any, chance: Chance | None = None) -> Codes:
+        """Write values as codes, [B, S]; every code is below its sub-column's cardinality."""
+
+    @classmethod
+    @abstractmethod
+    def decode(cls, codes: Codes, stats: Any, chance: Chance | None = None) -> pl.Series:
+        """Read codes, [B, S], back to values, [B]; nulls where a code says so."""
+
+
+@cache
+def encodings() -> dict[str, type[Encoding]]:
+    """Return every encoding by name: the classes whose `NAME` is the name of their file."""
+    package = importlib.import_module("argn_assets.encodings")
+    found: dict[str, type[Encoding]] = {}
+    for module_info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"argn_assets.encodings.{module_info.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Encoding) and vars(value).get("NAME") == module_info.name:
+                found[module_info.name] = value
+    return found
+
+
+def encoding_named(name: str) -> type[Encoding]:
+    """Return the encoding called `name`; ConfigError lists the known ones."""
+    if name not in encodings():
+        raise ConfigError(f"There is no encoding {name!r}. Known encodings: {', '.join(sorted(encodings()))}.")
+    return encodings()[name]

@@ -1,0 +1,165 @@
+"""Dates and times as calendar parts: year, month, day, hour, minute, second, milliseconds; those that vary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.number_counts import NumberCounts, combine_counts, count_numbers, numbers, protected_range
+from argn_assets.encodings.numeric_discrete import with_nulls
+from argn_assets.encodings.protection import Protection
+from argn_assets.schema import SubColumn
+
+PARTS = ("year", "month", "day", "hour", "minute", "second", "ms_e2", "ms_e1", "ms_e0")
+N_FILLS = 33  # moments from which a null's parts are drawn
+
+
+@dataclass(frozen=True, slots=True)
+class DatetimePartial:
+    """Counts of the moments in milliseconds, and the range of each calendar part, [P] each (empty for no values)."""
+
+    counts: NumberCounts
+    part_lows: NDArray[np.int64]
+    part_highs: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class DatetimeStats(Stats):
+    """Codes: `null` (0 or 1) where nulls were seen, then every part that varies, from its lowest value up.
+
+    Attributes:
+        has_null: nulls were seen.
+        low, high: first and last moment that may be written, milliseconds since 1970 UTC; None hides everything.
+        part_lows, part_highs: the range of each of PARTS.
+        fills: moments from which the parts under a null are drawn, milliseconds, ascending.
+    """
+
+    NAME: ClassVar[str] = "datetime"
+    has_null: bool
+    low: int | None
+    high: int | None
+    part_lows: tuple[int, ...]
+    part_highs: tuple[int, ...]
+    fills: tuple[int, ...]
+
+    @property
+    def varying(self) -> tuple[int, ...]:
+        """Positions in PARTS of the parts that have codes; the year stands in where nothing varies."""
+        spans = zip(self.part_lows, self.part_highs, strict=True)
+        return tuple(i for i, (low, high) in enumerate(spans) if high > low) or (0,)
+
+
+class Datetime(Encoding):
+    """Calendar parts in UTC, so that nights when clocks change keep their hours.
+
+    Loses what is finer than a millisecond; a day that its month does not have becomes the month's last. Keeps nulls,
+    dates, times and the (protected) range. The table gives time zone, unit and plain dates back.
+
+    >>> from datetime import date
+    >>> from argn_assets.encodings.protection import UNPROTECTED
+    >>> days = pl.Series([date(2024, 2, 29), None, date(2023, 12, 31)])
+    >>> stats = Datetime.reduce([Datetime.partial(days)], UNPROTECTED)
+    >>> Datetime.decode(Datetime.encode(days, stats), stats).cast(pl.Date).to_list() == days.to_list()
+    True
+    """
+
+    NAME = "datetime"
+    STATS = DatetimeStats
+
+    @classmethod
+    def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> DatetimePartial:
+        """Count the moments of one batch."""
+        moments = as_moments(values)
+        parts = split_parts(moments.drop_nulls())
+        bounds = (parts.min(axis=1), parts.max(axis=1)) if parts.size else (np.empty(0, np.int64),) * 2
+        return DatetimePartial(count_numbers(moments.to_physical(), subjects), *bounds)
+
+    @classmethod
+    def reduce(cls, partials: Sequence[DatetimePartial], protection: Protection) -> DatetimeStats:
+        """Combine the ranges; protection narrows the range of moments."""
+        counts = combine_counts([p.counts for p in partials])
+        has_null = counts.n_null > 0
+        shown = protected_range(counts, protection)
+        if shown is None:
+            return DatetimeStats(has_null, None, None, (0,) * len(PARTS), (0,) * len(PARTS), (0,))
+        low = int(numbers(counts.highs[shown[:1]] if protection.threshold else counts.lows[:1], "int")[0])
+        high = int(numbers(counts.lows[shown[1:]] if protection.threshold else counts.highs[-1:], "int")[0])
+        high = max(low, high)
+        lows = np.min([p.part_lows for p in partials if len(p.part_lows)], axis=0)
+        highs = np.max([p.part_highs for p in partials if len(p.part_highs)], axis=0)
+        ends = split_parts(pl.Series([low, high], dtype=pl.Int64).cast(pl.Datetime("ms")))
+        lows[0], highs[0] = ends[0]
+        at = np.minimum(np.searchsorted(np.cumsum(counts.counts), _quantiles(counts.n_values)), len(counts.lows) - 1)
+        fills = np.clip(numbers(counts.lows[at], "int"), low, high)
+        return DatetimeStats(has_null, low, high, tuple(lows.tolist()), tuple(highs.tolist()), tuple(fills.tolist()))
+
+    @classmethod
+    def sub_columns(cls, stats: DatetimeStats) -> tuple[SubColumn, ...]:
+        """`null` where nulls were seen, then the parts that vary."""
+        parts = tuple(SubColumn(PARTS[i], stats.part_highs[i] - stats.part_lows[i] + 1) for i in stats.varying)
+        return (SubColumn("null", 2), *parts) if stats.has_null else parts
+
+    @classmethod
+    def encode(cls, values: pl.Series, stats: DatetimeStats, chance: Chance | None = None) -> Codes:
+        """Write moments as codes, [B, S]; a moment outside the range moves to its end."""
+        moments = as_moments(values).to_physical()
+        is_null = moments.is_null().to_numpy()
+        uniforms = (chance or Chance.for_rows(len(values))).uniforms("fill")
+        # Under a null the parts are drawn by chance: constants would be a pattern the model has to learn.
+        fill = np.asarray(stats.fills, dtype=np.int64)[(uniforms * len(stats.fills)).astype(np.int64)]
+        ticks = np.where(is_null, fill, moments.fill_null(0).to_numpy())
+        ticks = np.clip(ticks, stats.low or 0, stats.high or 0)
+        parts = split_parts(pl.Series(ticks).cast(pl.Datetime("ms")))
+        lows, highs = np.asarray(stats.part_lows)[:, None], np.asarray(stats.part_highs)[:, None]
+        codes = (np.clip(parts, lows, highs) - lows)[list(stats.varying)].T.astype(np.uint16)
+        return np.column_stack([is_null.astype(np.uint16), codes]) if stats.has_null else codes
+
+    @classmethod
+    def decode(cls, codes: Codes, stats: DatetimeStats, chance: Chance | None = None) -> pl.Series:
+        """Read codes back to moments in UTC, [B] of Datetime("ms")."""
+        parts = np.repeat(np.asarray(stats.part_lows)[:, None], len(codes), axis=1)
+        parts[list(stats.varying)] += codes[:, int(stats.has_null) :].T
+        ticks = np.clip(join_parts(parts), stats.low or 0, stats.high or 0)
+        is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
+        return with_nulls(ticks, is_null | (stats.low is None)).cast(pl.Datetime("ms"))
+
+
+def as_moments(values: pl.Series) -> pl.Series:
+    """Return dates, times with or without a zone, or ISO text as UTC moments, [B] of Datetime("ms")."""
+    if values.dtype == pl.String:
+        values = values.str.to_datetime(strict=False, time_unit="ms", ambiguous="earliest")
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return values.cast(pl.Datetime("ms"))
+
+
+def split_parts(moments: pl.Series) -> NDArray[np.int64]:
+    """Return the calendar parts of moments without nulls, [P, B], in the order of PARTS."""
+    dt = moments.dt
+    millisecond = dt.millisecond()
+    parts = [dt.year(), dt.month(), dt.day(), dt.hour(), dt.minute(), dt.second()]
+    digits = [millisecond // 100, millisecond // 10 % 10, millisecond % 10]
+    return np.array([part.cast(pl.Int64).to_numpy() for part in [*parts, *digits]], dtype=np.int64)
+
+
+def join_parts(parts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return milliseconds since 1970 UTC from calendar parts, [P, B] -> [B]; days are clamped to their month."""
+    year, month, day, hour, minute, second, e2, e1, e0 = parts
+    months = (year - 1970) * 12 + month - 1
+    start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    next_start = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    days = start + np.minimum(day, next_start - start) - 1
+    seconds = (days * 24 + hour) * 3600 + minute * 60 + second
+    milliseconds: NDArray[np.int64] = seconds * 1000 + e2 * 100 + e1 * 10 + e0
+    return milliseconds
+
+
+def _quantiles(n_values: int) -> NDArray[np.float64]:
+    """Return the middles of N_FILLS equal parts of n_values rows."""
+    return (np.arange(N_FILLS) + 0.5) * n_values / N_FILLS

@@ -1,0 +1,220 @@
+"""Numbers of many values: narrow cells in ascending order, written as a bin and a slot within the bin.
+
+A cell is one exact value where the column repeats it ("spikes", and all of a column that lives on a grid of amounts),
+else a narrow range between two observed values. About a thousand cells are modelled, so what a bin of a hundredth of
+the mass would smear stays where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.number_counts import (
+    MOST_DECIMALS,
+    Domain,
+    Keys,
+    NumberCounts,
+    combine_counts,
+    count_numbers,
+    from_plain,
+    numbers,
+    protected_range,
+    to_keys,
+    to_plain,
+)
+from argn_assets.encodings.numeric_discrete import as_domain, nearest_range, with_nulls
+from argn_assets.encodings.protection import Protection
+from argn_assets.schema import SubColumn
+
+MOST_CELLS = 1024
+MOST_BINS = 64  # of equal mass; spikes get bins of their own beside them
+MOST_SLOTS = 32
+FEWEST_ROWS = 5  # of a range cell, so that a number of its own does not become a cell of its own
+REPEATS = 3.0  # rows per distinct value from which a column counts as a grid of repeated values
+
+
+@dataclass(frozen=True)
+class NumericBinnedStats(Stats):
+    """Codes of `bin`: 0 unknown, then null where nulls were seen, then bins ascending; of `slot`: the cell in the bin.
+
+    Attributes:
+        domain: `int`, `uint` or `float`.
+        has_null: nulls were seen, so null has a code.
+        decimals: decimals of the numbers drawn inside a cell; None draws them unrounded.
+        lows, highs: smallest and largest number of each cell, ascending, [C]; equal for an exact value.
+        bin_starts: first cell of each bin, ascending, [N].
+    """
+
+    NAME: ClassVar[str] = "numeric_binned"
+    domain: Domain
+    has_null: bool
+    decimals: int | None
+    lows: tuple[int | float | str, ...]
+    highs: tuple[int | float | str, ...]
+    bin_starts: tuple[int, ...]
+
+    @cached_property
+    def bounds(self) -> tuple[Keys, Keys]:
+        """Lows and highs as order-preserving keys, [C] each."""
+        return from_plain(self.lows, self.domain), from_plain(self.highs, self.domain)
+
+    @cached_property
+    def bin_sizes(self) -> NDArray[np.int64]:
+        """Cells in each bin, [N]."""
+        return np.diff(np.append(self.bin_starts, len(self.lows)))
+
+
+class _Cells(NamedTuple):
+    starts: NDArray[np.int64]  # first bucket of each cell, [C]
+    ends: NDArray[np.int64]  # last bucket of each cell, [C]
+    mass: NDArray[np.int64]  # rows of each cell, [C]
+
+
+class NumericBinned(Encoding):
+    """Numbers as a bin and a slot within it; exact where values repeat, drawn inside a narrow cell elsewhere.
+
+    Loses the position inside a cell that holds several values, and what protection hides: those numbers move to the
+    nearest cell. Keeps nulls, infinities, NaN, integers, the number of decimals and the (protected) range.
+
+    >>> stats = NumericBinned.reduce([NumericBinned.partial(pl.Series([1.0, 2.0, 9.0] * 3))], Protection())
+    >>> NumericBinned.encode(pl.Series([9.0, None]), stats)[:, 0].tolist()
+    [3, 0]
+    """
+
+    NAME = "numeric_binned"
+    STATS = NumericBinnedStats
+
+    @classmethod
+    def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:
+        """Count the values of one batch."""
+        return count_numbers(values, subjects)
+
+    @classmethod
+    def reduce(cls, partials: Sequence[NumberCounts], protection: Protection) -> NumericBinnedStats:
+        """Cut the counted values into cells, and the cells into bins of about equal mass."""
+        return cells_from_counts(combine_counts(partials), protection)
+
+    @classmethod
+    def sub_columns(cls, stats: NumericBinnedStats) -> tuple[SubColumn, ...]:
+        """`bin`, and `slot` where some bin has several cells."""
+        bins = SubColumn("bin", 1 + stats.has_null + len(stats.bin_starts))
+        slots = int(stats.bin_sizes.max(initial=1))
+        return (bins, SubColumn("slot", slots)) if slots > 1 else (bins,)
+
+    @classmethod
+    def encode(cls, values: pl.Series, stats: NumericBinnedStats, chance: Chance | None = None) -> Codes:
+        """Write values as codes, [B, 1 or 2]; a number between two cells goes to the nearer one."""
+        first = 1 + stats.has_null
+        codes = np.zeros((len(values), len(cls.sub_columns(stats))), dtype=np.uint16)
+        present = values.is_not_null().to_numpy()
+        codes[~present, 0] = 1 if stats.has_null else 0
+        if codes.shape[1] == 2:
+            # Under a null the slot is filled by chance: a constant would be a pattern the model has to learn.
+            fill = (chance or Chance.for_rows(len(values))).uniforms("fill")
+            codes[:, 1] = (fill * stats.bin_sizes.max(initial=1)).astype(np.uint16)
+        if not len(stats.lows):
+            return codes
+        cell = nearest_range(to_keys(as_domain(values.drop_nulls(), stats.domain))[0], *stats.bounds)
+        starts = np.asarray(stats.bin_starts)
+        bins = np.searchsorted(starts, cell, side="right") - 1
+        codes[present, 0] = bins + first
+        if codes.shape[1] == 2:
+            codes[present, 1] = cell - starts[bins]
+        return codes
+
+    @classmethod
+    def decode(cls, codes: Codes, stats: NumericBinnedStats, chance: Chance | None = None) -> pl.Series:
+        """Read codes back, [B]; an unknown number becomes the middle cell, null where nothing is known."""
+        first = 1 + stats.has_null
+        is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
+        if not len(stats.lows):
+            dtype = {"int": np.int64, "uint": np.uint64, "float": np.float64}[stats.domain]
+            return with_nulls(np.zeros(len(codes), dtype=dtype), np.ones(len(codes), dtype=bool))
+        bins = np.where(codes[:, 0] >= first, codes[:, 0].astype(np.int64) - first, len(stats.bin_starts) // 2)
+        slot = np.minimum(codes[:, 1], stats.bin_sizes[bins] - 1) if codes.shape[1] == 2 else 0
+        cell = np.asarray(stats.bin_starts)[bins] + slot
+        uniforms = (chance or Chance.for_rows(len(codes))).uniforms("place")
+        return with_nulls(draw_in_cells(cell, stats, uniforms), is_null)
+
+
+def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBinnedStats:
+    """Return stats whose cells are exact where values repeat; see the module."""
+    shown = protected_range(counts, protection)
+    decimals = counts.decimals if counts.decimals <= MOST_DECIMALS else None
+    if shown is None:
+        return NumericBinnedStats(counts.domain, counts.n_null > 0, decimals, (), (), ())
+    cells = _cut(counts, slice(shown[0], shown[1] + 1), protection)
+    starts = _group(cells.mass)
+    lows, highs = counts.lows[cells.starts], counts.highs[cells.ends]
+    return NumericBinnedStats(
+        counts.domain, counts.n_null > 0, decimals,
+        to_plain(lows, counts.domain), to_plain(highs, counts.domain), tuple(starts.tolist()),
+    )  # fmt: skip
+
+
+def _cut(counts: NumberCounts, shown: slice, protection: Protection) -> _Cells:
+    """Cut the shown buckets into cells: repeated values alone, the others in ranges of equal mass."""
+    mass = counts.counts[shown]
+    exact = (counts.lows == counts.highs)[shown]
+    is_special = exact & ~np.isfinite(numbers(counts.lows[shown], counts.domain).astype(np.float64))
+    is_grid = exact.all() and len(mass) <= MOST_CELLS and mass.sum() >= REPEATS * len(mass)
+    per_cell = max(mass.sum() / MOST_CELLS, FEWEST_ROWS, protection.threshold)
+    least = 1 if is_grid else per_cell / 2
+    alone = (exact & (mass >= least) | is_special) & (counts.subjects_per_bucket()[shown] >= protection.threshold)
+    starts = _segment(mass, alone, per_cell)
+    ends = np.append(starts[1:], len(mass)) - 1
+    cells = _Cells(starts + shown.start, ends + shown.start, np.add.reduceat(mass, starts))
+    if protection.threshold == 0 or len(starts) == 1:
+        return cells
+    enough = alone[starts] | (cells.mass >= protection.threshold) & (ends > starts)
+    return _Cells(cells.starts[enough], cells.ends[enough], cells.mass[enough]) if enough.any() else cells
+
+
+def _segment(mass: NDArray[np.int64], alone: NDArray[np.bool_], per_part: float) -> NDArray[np.int64]:
+    """Return where parts start: at and after items that stand alone, and wherever `per_part` of the mass is full."""
+    part = np.floor((np.cumsum(mass) - mass / 2) / per_part)
+    is_start = np.concatenate([[True], (part[1:] != part[:-1]) | alone[1:] | alone[:-1]])
+    return np.flatnonzero(is_start)
+
+
+def _group(mass: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first cell of each bin: about MOST_BINS of equal mass, heavy cells alone, at most MOST_SLOTS cells."""
+    if len(mass) <= 2 * MOST_BINS:
+        return np.arange(len(mass))
+    per_bin = mass.sum() / MOST_BINS
+    starts = _segment(mass, mass >= per_bin / 2, per_bin)
+    place = np.arange(len(mass))
+    within = place - np.repeat(starts, np.diff(np.append(starts, len(mass))))
+    return np.flatnonzero(within % MOST_SLOTS == 0)
+
+
+def draw_in_cells(
+    cell: NDArray[np.int64], stats: NumericBinnedStats, uniforms: NDArray[np.float64]
+) -> NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float64]:
+    """Draw one number per row inside its cell, both ends included, on the column's decimals, [B]."""
+    low_keys, high_keys = stats.bounds
+    values = numbers(low_keys[cell], stats.domain).copy()
+    wide = low_keys[cell] != high_keys[cell]
+    if stats.domain != "float":
+        # Keys of integers are as far apart as the integers, and never overflow.
+        width = (high_keys - low_keys)[cell[wide]]
+        step = np.minimum(np.floor(uniforms[wide] * (width.astype(np.float64) + 1)).astype(np.uint64), width)
+        values[wide] = numbers(low_keys[cell[wide]] + step, stats.domain)
+        return values
+    low, high = numbers(low_keys, "float")[cell[wide]], numbers(high_keys, "float")[cell[wide]]
+    drawn = low + uniforms[wide] * (high - low)
+    if stats.decimals is not None:
+        scale = 10.0**stats.decimals
+        first, last = np.round(low * scale), np.round(high * scale)
+        # A whole number over a power of ten is the float that the decimal text reads as: 29 / 100 is 0.29.
+        drawn = np.minimum(first + np.floor(uniforms[wide] * (last - first + 1)), last) / scale
+    values[wide] = drawn
+    return values

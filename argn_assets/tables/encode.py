@@ -1,0 +1,145 @@
+"""Whole tables as one block of small unsigned integers, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.base import Chance, encoding_named
+from argn_assets.errors import DataError, SchemaError
+from argn_assets.schema import SubColumn
+from argn_assets.seeds import Seed
+from argn_assets.tables.frames import as_dtype, from_polars, to_polars
+from argn_assets.tables.split import row_keys, validation_mask
+from argn_assets.tables.stats import TableStats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from argn_assets.tables.frames import Frame
+
+CodeBlock = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class EncodedTable:
+    """A table as codes.
+
+    Attributes:
+        columns: the sub-columns of each column, in order; in all S sub-columns.
+        codes: the codes, [S, N], of the smallest unsigned type that holds every cardinality.
+        validation: which rows validate and are never trained on, [N].
+    """
+
+    columns: dict[str, tuple[SubColumn, ...]]
+    codes: CodeBlock
+    validation: NDArray[np.bool_]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+        return int(self.codes.shape[1])
+
+    @property
+    def sub_columns(self) -> tuple[SubColumn, ...]:
+        """All sub-columns in the order of the block, named `column.sub-column`, [S]."""
+        return tuple(
+            SubColumn(f"{column}.{sub.name}", sub.cardinality) for column, subs in self.columns.items() for sub in subs
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """Return an Arrow table with a column per sub-column and `validation`; the layout stands in its metadata."""
+        import pyarrow as pa
+
+        names = [f"{i}:{sub.name}" for i, sub in enumerate(self.sub_columns)]
+        arrays = [pa.array(codes) for codes in self.codes]
+        layout = [[name, [[s.name, s.cardinality] for s in subs]] for name, subs in self.columns.items()]
+        metadata = {"argn_layout": json.dumps(layout, ensure_ascii=False)}
+        return pa.table([*arrays, pa.array(self.validation)], names=[*names, "validation"], metadata=metadata)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> EncodedTable:
+        """Read what `to_arrow` wrote; DataError for another table."""
+        layout = (table.schema.metadata or {}).get(b"argn_layout")
+        if layout is None:
+            raise DataError("The Arrow table is not an encoded table: its metadata has no `argn_layout`.")
+        columns = {name: tuple(SubColumn(*sub) for sub in subs) for name, subs in json.loads(layout)}
+        arrays = [column.to_numpy() for column in table.columns]
+        dtype = arrays[0].dtype if len(arrays) > 1 else np.uint8
+        codes = np.stack(arrays[:-1]) if len(arrays) > 1 else np.empty((0, table.num_rows), dtype=dtype)
+        return cls(columns, codes, arrays[-1].astype(bool))
+
+
+def encode_table(
+    df: Frame, stats: TableStats, *, seed: int = 0, validation_split: float = 0.0, first_row: int = 0
+) -> EncodedTable:
+    """Write a table as codes.
+
+    Args:
+        df: a table with the columns that `stats` knows, in any order; others are ignored.
+        stats: statistics of the table.
+        seed: decides what stands under nulls and which rows validate.
+        validation_split: share of the subjects that validate, in [0, 1).
+        first_row: number of the first row, where the table is one batch of a table without a key.
+    Raises:
+        SchemaError: a column is missing, or cannot be read as the type it had.
+    """
+    table = to_polars(df)
+    missing = [c.name for c in stats.schema.columns if c.encoding is not None and c.name not in table.columns]
+    if missing:
+        raise SchemaError(f"The table lacks {', '.join(missing)}. Its columns: {', '.join(table.columns)}.")
+    schema = stats.schema
+    keys = row_keys(table, schema.primary_key if schema.primary_key in table.columns else None, first_row)
+    layout = stats.sub_columns()
+    largest = max((sub.cardinality for subs in layout.values() for sub in subs), default=0)
+    n_sub_columns = sum(len(subs) for subs in layout.values())
+    block: CodeBlock = np.empty((n_sub_columns, len(table)), dtype=np.uint8 if largest <= 256 else np.uint16)
+    at = 0
+    for name, subs in layout.items():
+        block[at : at + len(subs)] = _encode_column(table[name], stats, name, Chance(Seed(seed).child(name), keys)).T
+        at += len(subs)
+    subjects = row_keys(table, schema.context_key) if schema.context_key in table.columns else keys
+    return EncodedTable(layout, block, validation_mask(subjects, validation_split, Seed(seed)))
+
+
+def _encode_column(values: pl.Series, stats: TableStats, name: str, chance: Chance) -> NDArray[np.uint16]:
+    column = stats.columns[name]
+    try:
+        return encoding_named(column.NAME).encode(values, column, chance)
+    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
+        expected = stats.schema.column(name).dtype
+        raise SchemaError(
+            f"Column {name!r} is {values.dtype} and cannot be encoded as {column.NAME!r}; the statistics were made of "
+            f"{expected}. Convert the column, or compute the statistics again."
+        ) from error
+
+
+def decode_table(encoded: EncodedTable, stats: TableStats, *, seed: int = 0, first_row: int = 0) -> Any:
+    """Read codes back to a table of the kind and with the types that the statistics were made of; keys are left out."""
+    table = decode_codes(encoded.codes, stats, seed=Seed(seed), first_row=first_row)
+    return from_polars(table, stats.schema)
+
+
+def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: int = 0) -> pl.DataFrame:
+    """Read a block of codes, [S, N], back to polars columns with their logical dtypes."""
+    keys = np.arange(first_row, first_row + codes.shape[1], dtype=np.uint64)
+    decoded, at = [], 0
+    for name, subs in stats.sub_columns().items():
+        column = stats.columns[name]
+        block = codes[at : at + len(subs)].T.astype(np.uint16)
+        values = encoding_named(column.NAME).decode(block, column, Chance(seed.child(name), keys))
+        decoded.append(as_dtype(values, stats.schema.column(name).dtype).alias(name))
+        at += len(subs)
+    return pl.DataFrame(decoded)
+
+
+def encode_batch_for_ray(batch: Frame, stats: TableStats) -> dict[str, NDArray[np.generic]]:
+    """Return the codes of a batch as arrays by sub-column name, [B] each, for `map_batches`."""
+    encoded = encode_table(batch, stats)
+    names = [sub.name for sub in encoded.sub_columns]
+    return dict(zip(names, encoded.codes, strict=True))

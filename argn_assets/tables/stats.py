@@ -1,0 +1,207 @@
+"""Statistics of a table: what encoding and decoding need to know, computed once, from batches if need be.
+
+Partials of any split that keeps a subject's rows together combine, in any order, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.base import Encoding, Stats, encoding_named, encodings
+from argn_assets.encodings.protection import UNPROTECTED, Protection
+from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
+from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
+from argn_assets.seeds import Seed
+from argn_assets.tables.frames import column_dtypes, frame_kind, to_polars
+from argn_assets.tables.infer import infer_encodings
+from argn_assets.tables.split import row_keys
+
+if TYPE_CHECKING:
+    from argn_assets.tables.frames import Frame
+
+FORMAT_VERSION = 1
+FEWEST_SUBJECTS = 5  # below it, protection hides everything
+
+EncodingTypes = Mapping[str, "str | type[Encoding]"]
+
+
+@dataclass(frozen=True)
+class TableStats:
+    """Everything that encoding and decoding a table need, and nothing else: no counts, no rare values.
+
+    Attributes:
+        schema: the table's columns, keys and frame kind.
+        columns: stats of every modelled column, in the table's order.
+        n_rows: rows the statistics were made of.
+    """
+
+    schema: TableSchema
+    columns: dict[str, Stats]
+    n_rows: int
+
+    def sub_columns(self) -> dict[str, tuple[SubColumn, ...]]:
+        """Return the sub-columns of each modelled column, in order."""
+        return {name: encoding_named(stats.NAME).sub_columns(stats) for name, stats in self.columns.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back to an equal value."""
+        schema = dataclasses.asdict(self.schema)
+        schema["columns"] = [{k: v for k, v in c.items() if v not in (None, "")} for c in schema["columns"]]
+        columns = {name: {"encoding": stats.NAME, **stats.to_json()} for name, stats in self.columns.items()}
+        return {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> TableStats:
+        """Read what `to_json` wrote; DataError for another format version."""
+        if document.get("format_version") != FORMAT_VERSION:
+            raise DataError(
+                f"Statistics have the format version {document.get('format_version')!r}; this version reads "
+                f"{FORMAT_VERSION}. Compute them again."
+            )
+        schema = dict(document["schema"])
+        schema["columns"] = tuple(ColumnSchema(**column) for column in schema["columns"])
+        columns: dict[str, Stats] = {}
+        for name, column in document["columns"].items():
+            values = dict(column)
+            columns[name] = encodings()[values.pop("encoding")].STATS.from_json(values)
+        return cls(TableSchema(**schema), columns, document["n_rows"])
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical byte form: equal stats give equal bytes."""
+        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TableStats:
+        """Read what `to_bytes` wrote."""
+        return cls.from_json(json.loads(data))
+
+
+@dataclass(frozen=True)
+class PartialStats:
+    """Statistics of one batch, mergeable and unprotected: keep them only until they are combined."""
+
+    schema: TableSchema
+    columns: dict[str, Any]
+    n_rows: int
+
+
+def compute_stats(
+    df: Frame,
+    encoding_types: EncodingTypes | None = None,
+    context_key: str | None = None,
+    primary_key: str | None = None,
+    *,
+    value_protection: bool = False,
+    seed: int = 0,
+) -> TableStats:
+    """Return the statistics of a table.
+
+    Args:
+        df: pandas, polars or pyarrow.
+        encoding_types: encoding per column, by name or class; what is not named is inferred.
+        context_key: column that names the subject of each row; it is not modelled.
+        primary_key: column that names the row; it is not modelled.
+        value_protection: hide what fewer than five to seven distinct subjects share.
+        seed: decides each column's threshold.
+    Raises:
+        DataError: the table has no rows.
+        SchemaError: a named column is missing, or has a type that no encoding takes.
+        ConfigError: an encoding does not exist.
+    """
+    partial = compute_partial_stats(df, encoding_types, context_key, primary_key)
+    return combine_partial_stats([partial], value_protection=value_protection, seed=seed)
+
+
+def compute_partial_stats(
+    batch: Frame,
+    encoding_types: EncodingTypes | None = None,
+    context_key: str | None = None,
+    primary_key: str | None = None,
+) -> PartialStats:
+    """Return the statistics of one batch of a table; arguments and errors as for `compute_stats`."""
+    table = to_polars(batch)
+    for role, key in (("context key", context_key), ("primary key", primary_key)):
+        if key is not None and key not in table.columns:
+            raise SchemaError(f"The {role} {key!r} is not a column. Columns: {', '.join(table.columns)}.")
+    declared = {name: _encoding_name(name, chosen) for name, chosen in (encoding_types or {}).items()}
+    chosen = infer_encodings(table, declared, (context_key, primary_key))
+    columns = tuple(
+        ColumnSchema(
+            name=name, dtype=dtype, frame_dtype=own, role="value", encoding=chosen[name][0], reason=chosen[name][1]
+        )
+        if name in chosen
+        else ColumnSchema(name=name, dtype=dtype, frame_dtype=own, role="key")
+        for name, (dtype, own) in column_dtypes(batch).items()
+    )
+    schema = TableSchema(
+        columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
+    )
+    subjects = row_keys(table, context_key) if context_key is not None else None
+    partials = {name: _partial(table[name], encoding, subjects) for name, (encoding, _) in chosen.items()}
+    return PartialStats(schema, partials, len(table))
+
+
+def _encoding_name(column: str, chosen: str | type[Encoding]) -> str:
+    name = chosen if isinstance(chosen, str) else getattr(chosen, "NAME", None)
+    if not isinstance(name, str) or name not in encodings():
+        raise ConfigError(
+            f"Column {column!r}: there is no encoding {chosen!r}. Known encodings: {', '.join(sorted(encodings()))}."
+        )
+    return name
+
+
+def _partial(values: pl.Series, encoding: str, subjects: NDArray[np.uint64] | None) -> Any:
+    try:
+        return encoding_named(encoding).partial(values, subjects)
+    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
+        raise SchemaError(
+            f"Column {values.name!r} ({values.dtype}) cannot be encoded as {encoding!r}: {type(error).__name__}. "
+            "Choose another encoding for it or convert the column."
+        ) from error
+
+
+def combine_partial_stats(
+    partials: Sequence[PartialStats], *, value_protection: bool = False, seed: int = 0
+) -> TableStats:
+    """Combine the statistics of batches; their order and cut do not matter. Errors as for `compute_stats`."""
+    n_rows = sum(p.n_rows for p in partials)
+    if n_rows == 0:
+        raise DataError("The table has no rows. Statistics need at least one.")
+    schema = partials[0].schema
+    for other in partials[1:]:
+        if other.schema != schema:
+            raise SchemaError(f"Batches of one table differ in their columns: {_difference(schema, other.schema)}.")
+    columns: dict[str, Stats] = {}
+    for column in schema.columns:
+        if column.encoding is not None:
+            protection = Protection.drawn(Seed(seed), column.name) if value_protection else UNPROTECTED
+            columns[column.name] = _reduce(column, [p.columns[column.name] for p in partials], protection)
+    if value_protection and n_rows < FEWEST_SUBJECTS:
+        warnings.warn(
+            f"The table has {n_rows} rows: with value protection, values need {FEWEST_SUBJECTS} to 7 subjects, "
+            "so every synthetic value will be missing. Switch value_protection off or bring more rows.",
+            stacklevel=3,
+        )
+    return TableStats(schema, columns, n_rows)
+
+
+def _reduce(column: ColumnSchema, partials: list[Any], protection: Protection) -> Stats:
+    try:
+        return encoding_named(str(column.encoding)).reduce(partials, protection)
+    except ArgnError as error:
+        raise type(error)(f"Column {column.name!r}: {error}") from error
+
+
+def _difference(one: TableSchema, other: TableSchema) -> str:
+    names = {c.name for c in one.columns} ^ {c.name for c in other.columns}
+    changed = [a.name for a, b in zip(one.columns, other.columns, strict=False) if a != b]
+    return ", ".join(sorted(names) or changed) or "frame kind or keys"
