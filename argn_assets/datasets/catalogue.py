@@ -13,20 +13,29 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from argn_assets.datasets.locations import SourceFile, absolute, open_system
+from argn_assets.datasets.locations import SourceFile, absolute, open_system, unreadable
 from argn_assets.datasets.messages import listing, shown_url, suggestion
 from argn_assets.datasets.parse import parse_dataset
 from argn_assets.datasets.spec import DATASET_NAME_RULE, DatasetSpec, is_dataset_name
 from argn_assets.errors import ConfigError, SourceError
 
-DEFAULT_URL = "datasets/"
+DEFAULT_FOLDER = "datasets"
 SUFFIXES = (".yaml", ".yml")
 
 
 def catalogue_url() -> str:
-    """Return the catalogue's path or URL: ARGN_DATASETS, or `datasets/`."""
-    return os.environ.get("ARGN_DATASETS") or DEFAULT_URL
+    """Return the catalogue's path or URL: ARGN_DATASETS, or `datasets`.
+
+    A relative path belongs to the project: the nearest folder upwards that has a `dagster.yaml`, else the working folder.
+    """
+    place = os.environ.get("ARGN_DATASETS") or DEFAULT_FOLDER
+    if "://" in place or os.path.isabs(place):
+        return place
+    here = Path.cwd()
+    project = next((folder for folder in (here, *here.parents) if (folder / "dagster.yaml").is_file()), here)
+    return place if project == here else str(project / place)
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Catalogue:
         """Read the folder.
 
         Args:
-            url: a path or any fsspec URL; None: the environment's ARGN_DATASETS, else `datasets/`.
+            url: a path or any fsspec URL; None: what `catalogue_url` says.
         Raises:
             ConfigError: there is no such folder, or it cannot be listed.
         """
@@ -106,8 +115,57 @@ class Catalogue:
         return {entry.file: entry.problem for entry in self._files.values() if entry.problem is not None}
 
 
+def add_file(url: str, name: str, text: str) -> str:
+    """Write a declaration into a catalogue, making its folder if need be, and return the file's path or URL.
+
+    Raises:
+        ConfigError: the text does not declare the data set `name`, or the name is taken.
+        SourceError: the folder cannot be written to.
+    """
+    shown = f"{shown_url(url).rstrip('/')}/{name}.yaml"
+    declared = parse_dataset(text, shown).dataset
+    if declared != name:
+        raise ConfigError(f"{shown} would declare the data set {declared!r}; a file is named like its data set.")
+    system, folder = open_system(absolute(url, ""), shown_url(url))
+    try:
+        system.makedirs(folder, exist_ok=True)
+        taken = _claims(url, name)
+        if taken:
+            raise ConfigError(f"The data set {name!r} is declared already, in {taken[0].shown}. Choose another name.")
+        system.pipe_file(f"{folder.rstrip('/')}/{name}.yaml", text.encode())
+    except OSError as error:
+        raise unreadable(shown, error) from error
+    return shown
+
+
+def remove_file(url: str, name: str) -> str:
+    """Delete the declaration of a data set and return the path or URL of its file.
+
+    Raises:
+        ConfigError: no file, or more than one, declares it.
+    """
+    claims = _claims(url, name)
+    if len(claims) != 1:
+        found = " and ".join(claim.shown for claim in claims) or "No file"
+        raise ConfigError(
+            f"{found} in the catalogue {shown_url(url)} would be {name!r}. Delete the wrong file yourself."
+        )
+    claims[0].system.rm_file(claims[0].path)
+    return claims[0].shown
+
+
+def _claims(url: str, name: str) -> list[SourceFile]:
+    return [file for file, stem in _yaml_files(url) if stem == name]
+
+
 def _read(url: str) -> Iterator[CatalogueFile]:
-    """Yield the YAML files of a folder in the order of their names."""
+    folder = absolute(url, "")
+    for file, stem in _yaml_files(url):
+        yield _declared(file, stem, folder)
+
+
+def _yaml_files(url: str) -> Iterator[tuple[SourceFile, str]]:
+    """Yield the YAML files of a folder and their names without suffix, in the order of their names."""
     folder = absolute(url, "")
     try:
         system, path = open_system(folder, shown_url(url))
@@ -122,7 +180,7 @@ def _read(url: str) -> Iterator[CatalogueFile]:
         file_name = file_path.rpartition("/")[2]
         if file_name.casefold().endswith(SUFFIXES) and not file_name.startswith("."):
             shown = f"{shown_url(url).rstrip('/')}/{file_name}"
-            yield _declared(SourceFile(system, file_path, shown), file_name.rpartition(".")[0], folder)
+            yield SourceFile(system, file_path, shown), file_name.rpartition(".")[0]
 
 
 _WAY_OUT = "Make the folder, or set ARGN_DATASETS to the path or URL of the one with your YAML files."

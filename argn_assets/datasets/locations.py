@@ -81,6 +81,18 @@ def absolute(source: str, folder: str) -> str:
     return os.path.normpath(os.path.join(os.path.abspath(folder or "."), expanded))
 
 
+def relative_source(source: str, folder: str) -> str:
+    """Return a source that starts at the working directory as one that starts at `folder`, a path or URL.
+
+    >>> relative_source("data/planes.csv", "datasets"), relative_source("s3://bucket/planes.csv", "datasets")
+    ('../data/planes.csv', 's3://bucket/planes.csv')
+    """
+    place = absolute(source, "")
+    if "://" in place or "::" in place or os.path.isabs(os.path.expanduser(source)):
+        return source
+    return place if "://" in folder else os.path.relpath(place, absolute(folder, "")).replace(os.sep, "/")
+
+
 def source_files(source: str, folder: str = "") -> list[SourceFile]:
     """Return the files of a source, globs in sorted order; at least one.
 

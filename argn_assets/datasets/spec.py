@@ -319,6 +319,12 @@ class DatasetSpec(Declared):
                 return table, self.target.removeprefix(f"{table}.")
         return "", self.target
 
+    def only(self, table: str) -> DatasetSpec:
+        """Return the declaration of one of the tables alone; the target goes where it is a column of another."""
+        target = self.target_column()
+        kept = target[1] if target is not None and target[0] == table else None
+        return self.model_copy(update={"tables": {table: self.tables[table]}, "target": kept})
+
     @property
     def folder(self) -> str:
         """The folder, path or URL, that relative sources start from; empty: the working directory."""

@@ -1,0 +1,250 @@
+"""`argn`: the command line. Exit codes: 0 well, 1 an error that the message explains, 2 a command line it cannot read.
+
+Commands import what they need when they run, so that `argn --help` and `argn datasets list` answer at once. Commands
+that belong to another room stand in EXTENSIONS and are imported from there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from argn_assets import __version__
+from argn_assets.errors import ArgnError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from argn_assets.datasets import Catalogue, DatasetSpec
+
+# group -> command -> where it is defined; a command whose module is not there does not exist.
+EXTENSIONS = {
+    "argn": {"backfill": "argn_assets.orchestration.commands:backfill"},
+    "datasets": {"sync": "argn_assets.orchestration.commands:sync"},
+}
+
+
+class CommandGroup(click.Group):
+    """A group of commands, those of EXTENSIONS among them, that turns errors of ours into one message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        extensions = EXTENSIONS.get(self.name or "", {})
+        found = (name for name, place in extensions.items() if find_spec(place.partition(":")[0]) is not None)
+        return sorted({*super().list_commands(ctx), *found})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported if it belongs to another room."""
+        place = EXTENSIONS.get(self.name or "", {}).get(cmd_name)
+        if place is None or cmd_name not in self.list_commands(ctx):
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is one message on stderr and exit code 1, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ArgnError as error:
+            raise click.ClickException(str(error)) from error
+
+
+CommandGroup.group_class = CommandGroup
+
+
+@click.group("argn", cls=CommandGroup)
+@click.version_option(__version__, prog_name="argn")
+def main() -> None:
+    """Make synthetic tables, as data assets."""
+
+
+@main.group()
+def datasets() -> None:
+    """Declared data sets: the YAML files of the catalogue.
+
+    The catalogue is the folder datasets/ of the project, or the path or URL in ARGN_DATASETS.
+    """
+
+
+@datasets.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_datasets(as_json: bool) -> None:
+    """Show the declared data sets and whether they can be used."""
+    from argn_assets.datasets import Catalogue
+
+    catalogue = Catalogue()
+    rows = [
+        {
+            "dataset": entry.name,
+            "file": entry.file,
+            "tables": {name: table.source for name, table in entry.spec.tables.items()} if entry.spec else {},
+            "problem": entry.problem,
+        }
+        for entry in catalogue.entries()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(f"No data set is declared in {catalogue.url}. Add one: argn datasets add NAME --source FILE")
+        return
+    _print_table(
+        ["data set", "tables", "source", "state"],
+        (
+            (row["dataset"], "\n".join(row["tables"]), "\n".join(row["tables"].values()), row["problem"] or "ok")
+            for row in rows
+        ),
+    )
+
+
+@datasets.command()
+@click.argument("names", nargs=-1)
+@click.option("--rows", type=click.IntRange(min=1), help="Look at the first rows of each table only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(names: tuple[str, ...], rows: int | None, as_json: bool) -> None:
+    """Read the tables of data sets (all, if none is named) and show what was understood.
+
+    Nothing is stored. Values are not shown, except with ARGN_SHOW_VALUES=1 in messages.
+    """
+    from argn_assets.datasets import Catalogue
+
+    catalogue = Catalogue()
+    reports = [_report(catalogue, name, rows) for name in names or catalogue.declared_names()]
+    if as_json:
+        click.echo(json.dumps(reports, indent=2))
+    else:
+        _print_reports(reports, rows)
+    broken = [report["dataset"] for report in reports if report["problem"]]
+    if broken:
+        raise click.ClickException(f"{len(broken)} of {len(reports)} data sets cannot be used: {', '.join(broken)}")
+
+
+@datasets.command()
+@click.argument("name")
+@click.option("--source", required=True, help="Path, glob, URL, or package://NAME/path of the table's files.")
+@click.option("--table", help="The table's name; the data set's name if left out.")
+@click.option("--primary-key", help="The column that names a row.")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="A column to leave out; may be repeated.")
+@click.option("--limit-rows", type=click.IntRange(min=1), help="Learn from the first rows only.")
+@click.option("--max-training-time", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
+@click.option("--check/--no-check", "look", default=True, help="Read the table before writing the file.")
+def add(name: str, source: str, table: str | None, look: bool, **options: Any) -> None:
+    """Declare a data set with one table: write NAME.yaml into the catalogue.
+
+    A relative --source starts at the working folder; in the file it starts at the file's folder.
+    """
+    from argn_assets.datasets import check_tables, parse_dataset, read_tables
+    from argn_assets.datasets.catalogue import add_file, catalogue_url
+    from argn_assets.datasets.locations import absolute, relative_source
+
+    url = catalogue_url()
+    document = _declaration(name, table or name, relative_source(source, url), **options)
+    text = f"# Fields and their defaults: docs/how-to/add-a-dataset.md\n{document}"
+    if look:
+        spec = parse_dataset(text, f"{name}.yaml").in_folder(absolute(url, ""))
+        check_tables(spec, read_tables(spec))
+    click.echo(f"Wrote {add_file(url, name, text)}. Look at it: argn datasets check {name}")
+
+
+@datasets.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Delete the declaration of a data set. What was computed from it stays in the store."""
+    from argn_assets.datasets.catalogue import Catalogue, remove_file
+
+    catalogue = Catalogue()
+    entry = catalogue.entry(name)
+    if not yes:
+        click.confirm(f"Delete {entry.file}?", abort=True)
+    click.echo(f"Deleted {remove_file(catalogue.url, name)}. Its artifacts and its history in Dagster stay.")
+
+
+def _declaration(name: str, table: str, source: str, **options: Any) -> str:
+    """Write the YAML of a data set with one table, the given options only."""
+    import yaml
+
+    fields: dict[str, Any] = {"source": source}
+    for option in ("primary_key", "limit_rows"):
+        if options[option] is not None:
+            fields[option] = options[option]
+    if options["drop"]:
+        fields["columns"] = {column: {"role": "drop"} for column in options["drop"]}
+    document: dict[str, Any] = {"dataset": name, "tables": {table: fields}}
+    if options["max_training_time"] is not None:
+        document["generator"] = {"max_training_time": options["max_training_time"]}
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _report(catalogue: Catalogue, name: str, rows: int | None) -> dict[str, Any]:
+    """Read a data set; what is wrong with it is part of the report, so that the others go on."""
+    report: dict[str, Any] = {"dataset": name, "problem": None, "tables": []}
+    try:
+        spec = catalogue.get(name)
+        report["tables"] = [_table_report(spec, table, rows) for table in spec.tables]
+    except ArgnError as error:
+        report["problem"] = str(error)
+    return report
+
+
+def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, Any]:
+    from argn_assets.datasets import check_tables, read_table
+    from argn_assets.tables.frames import dtype_name
+    from argn_assets.tables.infer import infer_encodings
+
+    declared = spec.tables[table]
+    frame = read_table(spec, table, rows=rows)
+    check_tables(spec.only(table), {table: frame})
+    dtypes = {name: dtype_name(dtype, name) for name, dtype in frame.schema.items()}
+    encodings = infer_encodings(frame, declared.encoding_types(), keys=(declared.primary_key,))
+    columns = []
+    for name, dtype in dtypes.items():
+        encoding, reason = encodings.get(name, (None, "primary key, regenerated"))
+        nulls = frame[name].null_count()
+        columns.append({"column": name, "dtype": dtype, "nulls": nulls, "encoding": encoding, "reason": reason})
+    return {"table": table, "rows": frame.height, "columns": columns, "dropped": list(declared.dropped())}
+
+
+def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
+    console = _console()
+    for report in reports:
+        for table in report["tables"]:
+            dropped = f", left out: {', '.join(table['dropped'])}" if table["dropped"] else ""
+            first = f" (at most the first {rows:,} looked at)" if rows else ""
+            title = f"{report['dataset']} · {table['table']}: {table['rows']:,} rows{first}{dropped}"
+            console.print(title, style="bold", markup=False, highlight=False)
+            _print_table(
+                ["column", "type", "missing", "encoding", "why"],
+                (
+                    (row["column"], row["dtype"], f"{row['nulls']:,}", row["encoding"] or "–", row["reason"])
+                    for row in table["columns"]
+                ),
+            )
+        if report["problem"]:
+            click.echo(f"{report['dataset']}: {report['problem']}", err=True)
+
+
+def _print_table(headings: list[str], rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: names may hold what rich takes for markup
+    _console().print(table)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=160)
