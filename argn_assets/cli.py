@@ -78,13 +78,16 @@ def datasets() -> None:
 def list_datasets(as_json: bool) -> None:
     """Show the declared data sets and whether they can be used."""
     from argn_assets.datasets import Catalogue
+    from argn_assets.datasets.messages import shown_url
 
     catalogue = Catalogue()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "dataset": entry.name,
             "file": entry.file,
-            "tables": {name: table.source for name, table in entry.spec.tables.items()} if entry.spec else {},
+            "tables": {name: shown_url(table.source) for name, table in entry.spec.tables.items()}
+            if entry.spec
+            else {},
             "problem": entry.problem,
         }
         for entry in catalogue.entries()

@@ -28,7 +28,7 @@ SUFFIXES = (".yaml", ".yml")
 def catalogue_url() -> str:
     """Return the catalogue's path or URL: ARGN_DATASETS, or `datasets`.
 
-    A relative path belongs to the project: the nearest folder upwards that has a `dagster.yaml`, else the working folder.
+    A relative path belongs to the project: the nearest folder upwards with a `dagster.yaml`, else the working folder.
     """
     place = os.environ.get("ARGN_DATASETS") or DEFAULT_FOLDER
     if "://" in place or os.path.isabs(place):
@@ -146,10 +146,8 @@ def remove_file(url: str, name: str) -> str:
     """
     claims = _claims(url, name)
     if len(claims) != 1:
-        found = " and ".join(claim.shown for claim in claims) or "No file"
-        raise ConfigError(
-            f"{found} in the catalogue {shown_url(url)} would be {name!r}. Delete the wrong file yourself."
-        )
+        found = " and ".join(claim.shown for claim in claims) or f"no file in {shown_url(url)}"
+        raise ConfigError(f"{name!r} is declared by {found}, not by one file. Delete the wrong one yourself.")
     claims[0].system.rm_file(claims[0].path)
     return claims[0].shown
 
