@@ -17,7 +17,7 @@ PAIRS_MAX = 5_000  # 100 columns; beyond, a seeded choice of pairs stands for al
 
 
 def overlap(first: NDArray[np.uint16], second: NDArray[np.uint16], size: int) -> float:
-    """Return 1 - total variation distance of two samples of codes in [0, size): 1.0 equal shares, 0.0 nothing in common.
+    """Return 1 - total variation distance of two samples of codes in [0, size): 1.0 equal, 0.0 nothing in common.
 
     >>> overlap(np.array([0, 0, 1, 1], np.uint16), np.array([0, 1, 1, 1], np.uint16), 2)
     0.75

@@ -10,7 +10,6 @@ import polars as pl
 from argn_assets.errors import DataError, SchemaError
 
 Kind = Literal["number", "date", "time", "duration", "category"]
-MISSING = "missing"  # a column without one value and without a type takes the kind of the other tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +91,11 @@ def _check_columns(name: str, role: str, columns: list[str], table: pl.DataFrame
 
 def _common_kind(name: str, column: str, tables: dict[str, pl.DataFrame]) -> Kind:
     found = {role: _kind(table[column].dtype) for role, table in tables.items()}
-    kinds = [kind for kind in found.values() if kind != MISSING]
+    kinds = [kind for kind in found.values() if kind is not None]
     if not kinds:
         return "category"
     for role, kind in found.items():
-        if kind not in (kinds[0], MISSING):
+        if kind is not None and kind != kinds[0]:
             raise SchemaError(
                 f"Table {name!r}, column {column!r}: {tables[role][column].dtype} in the {role} table, "
                 f"{tables['training'][column].dtype} in the training table. Convert it to the training table's type."
@@ -104,9 +103,10 @@ def _common_kind(name: str, column: str, tables: dict[str, pl.DataFrame]) -> Kin
     return kinds[0]
 
 
-def _kind(dtype: pl.DataType) -> Kind | Literal["missing"]:
+def _kind(dtype: pl.DataType) -> Kind | None:
+    """The kind of a type; None for a column without values, which takes the kind it has in the other tables."""
     if dtype == pl.Null:
-        return "missing"
+        return None
     if dtype.is_numeric():
         return "number"
     if dtype in (pl.Date, pl.Datetime):

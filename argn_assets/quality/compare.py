@@ -141,7 +141,9 @@ def _ceilings(tables: AlignedTables, measured: list[float]) -> list[float]:
 def _unseen(values: pl.Series, training: pl.Series) -> float:
     """Share of the values present that no training row holds."""
     present = values.drop_nulls()
-    return 1.0 - float(present.is_in(training.drop_nulls().unique().implode()).mean() or 0.0) if len(present) else 0.0
+    if len(present) == 0:
+        return 0.0
+    return 1.0 - present.is_in(training.drop_nulls().unique().implode()).sum() / len(present)
 
 
 def _notes(tables: AlignedTables, target: str | None, pairs: int) -> tuple[str, ...]:

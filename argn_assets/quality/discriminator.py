@@ -102,7 +102,7 @@ def _boosted_auc(
 
 def one_thread() -> AbstractContextManager[object]:
     """Hold boosting to one thread: equal figures on any number of cores, and no threads that spin for busy cores."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="openmp")
     return limits

@@ -64,7 +64,7 @@ def _numbers(training: pl.Series, synthetic: pl.Series, kind: Kind, empty: list[
     discrete = len(np.unique(real[~np.isnan(real)])) <= DISCRETE_VALUES
     most = BARS_MAX + 1 if discrete else SPIKES_MAX
     shown = np.sort(spikes[np.argsort(-counts, kind="stable")[:most]])
-    label = _labels(kind, shown)
+    label = _Labels(kind, shown)
     bars = [Bar(label(v), float((real == v).mean()), float((made == v).mean())) for v in shown.tolist()]
     rest = real[np.isfinite(real) & ~np.isin(real, shown)]
     rest_made = made[~np.isnan(made) & ~np.isin(made, shown)]
@@ -72,7 +72,7 @@ def _numbers(training: pl.Series, synthetic: pl.Series, kind: Kind, empty: list[
     if edges is None:
         left = _left("(other values)", bars, training, synthetic)
         return Distribution((*empty, *bars, *([left] if left.training or left.synthetic else [])))
-    axis = _labels(kind, edges)
+    axis = _Labels(kind, edges)
     histogram = Histogram(
         low=axis(float(edges[0])),
         middle=axis(float(edges[0] + edges[-1]) / 2),
@@ -119,7 +119,7 @@ def _grid(values: NDArray[np.float64]) -> float | None:
     return None
 
 
-class _labels:  # noqa: N801 - reads as the function it is
+class _Labels:
     """Writes the numbers of one axis: as short as they can be told apart, dates as dates."""
 
     def __init__(self, kind: Kind, values: NDArray[np.float64]):

@@ -1,4 +1,4 @@
-"""Train on synthetic, test on real: does a model learnt from synthetic rows work on rows nobody trained on?"""
+"""Train on synthetic, test on real: a model learnt from synthetic rows, tried on rows nobody trained on."""
 
 from __future__ import annotations
 
