@@ -1,0 +1,42 @@
+"""The artifact store: every result as an immutable blob named by its content, found again by deterministic ids.
+
+    ArtifactStore      the place: blobs, manifests, refs, action cache
+    ArtifactRegistry   registers what a step makes and commits it
+    ArtifactLoader     loads it again, verified
+
+No Dagster and no torch in here; pandas, polars, pyarrow and numpy are imported when a table is encoded or decoded.
+"""
+
+from argn_assets.store.arrow_hash import arrow_data_hash
+from argn_assets.store.artifact_store import ArtifactStore
+from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest
+from argn_assets.store.formats import FORMATS, Format
+from argn_assets.store.ids import ExecutionPath, generate_artifact_id, parse_artifact_id, pipeline_id
+from argn_assets.store.loader import ArtifactLoader
+from argn_assets.store.manifest import Manifest
+from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency, Producer
+from argn_assets.store.refs import Ref
+from argn_assets.store.registry import ArtifactRegistry
+
+__all__ = [
+    "FORMATS",
+    "ArtifactLoader",
+    "ArtifactRecord",
+    "ArtifactRegistry",
+    "ArtifactStore",
+    "ArtifactType",
+    "Dependency",
+    "ExecutionPath",
+    "Format",
+    "JsonObject",
+    "JsonValue",
+    "Manifest",
+    "Producer",
+    "Ref",
+    "arrow_data_hash",
+    "canonical_json",
+    "digest",
+    "generate_artifact_id",
+    "parse_artifact_id",
+    "pipeline_id",
+]

@@ -1,0 +1,199 @@
+"""The artifact store: blobs, manifests, refs and actions under one root.
+
+    <root>/store.json                       format, created, hash, min reader version
+           binaries/<dataset>/…             blobs.py
+           runs/<dataset>/…/manifest.yaml   manifest.py, one per committed step
+           refs/<dataset>/…                 refs.py
+           actions/…                        actions.py
+
+Order is the protocol: blobs, then manifest, then ref; deleting goes the other way. A crash may leave orphans, never a
+dangling reference (T21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from threading import Lock
+
+from argn_assets.errors import ArtifactConflict, MissingArtifact, UnsafeName, UnsupportedManifestVersion
+from argn_assets.store.actions import ActionCache
+from argn_assets.store.blobs import BlobStore
+from argn_assets.store.documents import JsonObject, seal, unseal
+from argn_assets.store.ids import ExecutionPath, parse_artifact_id
+from argn_assets.store.manifest import Manifest
+from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
+from argn_assets.store.port import Port, open_port
+from argn_assets.store.records import ArtifactRecord, time_text
+from argn_assets.store.refs import RefLog
+
+STORE_FORMAT = "argn-artifact-store"
+STORE_VERSION = 1
+
+_MANIFEST = "manifest.yaml"
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+class ArtifactStore:
+    """A store on any URL that a back-end speaks; use `ArtifactStore.open`."""
+
+    def __init__(self, port: Port, now: Callable[[], datetime] = utc_now):
+        self.port, self.now = port, now
+        self.url = port.url
+        self.blobs = BlobStore(port)
+        self.actions = ActionCache(port)
+        self._lock = Lock()
+        self._manifests: dict[str, Manifest] = {}
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        create: bool = True,
+        options: Mapping[str, object] | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> ArtifactStore:
+        """Open a store, or make one.
+
+        Args:
+            url: a folder, `file:///data/store`, `memory://name`, `s3://bucket/prefix`.
+            create: False refuses a place where there is no store.
+            options: what the back-end's file system takes; see `open_port`.
+            now: the clock that manifests and refs are stamped with.
+        Raises:
+            ConfigError: no back-end for this URL.
+            MissingArtifact: no store there, and `create` is False.
+            UnsupportedManifestVersion: the store was made by a later version.
+            StoreUnavailable: the back-end does not answer.
+        """
+        store = cls(open_port(url, options), now)
+        if store.port.size("store.json") is None:
+            if not create:
+                raise MissingArtifact(f"there is no artifact store at {url}; open it with create=True to make one.")
+            store.port.create("store.json", seal(store._description()))
+        store._check_description(unseal(store.port.read("store.json"), f"{store.url}/store.json"))
+        return store
+
+    def refs(self, dataset: str) -> RefLog:
+        """Return the refs of a data set; UnsafeName for a name that no data set has."""
+        return RefLog(self.port, dataset, self.now)
+
+    def datasets(self) -> list[str]:
+        """Return the sorted names of the data sets that have committed runs."""
+        return self.port.names("runs")
+
+    def runs(self, dataset: str) -> list[str]:
+        """Return the sorted run folders of a data set, `<YYYYMMDD>_<run8>`, oldest day first."""
+        return self.port.names(f"runs/{check_dataset(dataset)}")
+
+    def manifests(self, dataset: str, run: str | None = None) -> Iterator[str]:
+        """Yield the sorted paths of a data set's manifests, those of one run folder if `run` is given."""
+        folder = f"runs/{check_dataset(dataset)}"
+        for path in self.port.find(folder if run is None else f"{folder}/{run}"):
+            if path.endswith(f"/{_MANIFEST}"):
+                yield path
+
+    def read_manifest(self, path: str) -> Manifest:
+        """Return a manifest, parsed once per store object: it never changes.
+
+        Args:
+            path: relative to the root, as `Manifest.path` gives it.
+        Raises:
+            MissingArtifact, CorruptArtifact, UnsupportedManifestVersion, UnsafeName: it cannot be used.
+        """
+        with self._lock:
+            known = self._manifests.get(path)
+        if known is not None:
+            return known
+        if not path.startswith("runs/") or not path.endswith(f"/{_MANIFEST}"):
+            raise UnsafeName(f"{path[:200]!r} is not the path of a manifest; accepted: runs/…/{_MANIFEST}.")
+        manifest = Manifest.from_bytes(self.port.read(check_path(path)), path)
+        with self._lock:
+            self._manifests[path] = manifest
+        return manifest
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Store a manifest at its path, once.
+
+        Raises:
+            MissingArtifact: a blob that it names is not there; nothing is written.
+            ArtifactConflict: another manifest is there.
+        """
+        path, text = check_path(manifest.path or ""), manifest.to_bytes()
+        for record in manifest.items:
+            if not self.blobs.exists(manifest.dataset, record.path):
+                raise MissingArtifact(
+                    f"{record.path} of {record.artifact_id} is gone before its manifest; register again."
+                )
+        if not self.port.create(path, text):
+            raise ArtifactConflict(f"{path} is committed already; a repeated step needs the next attempt number.")
+
+    def find_record(self, dataset: str, artifact_id: str, run: str | None = None) -> ArtifactRecord:
+        """Return the record of an id.
+
+        Args:
+            dataset: the data set that it belongs to.
+            artifact_id: see `ids`.
+            run: a run's id or folder; None takes what the data set's refs point to.
+        Raises:
+            UnsafeName: it is not an artifact id.
+            MissingArtifact: no such run, or it has no such artifact, or no ref leads to one.
+        """
+        wanted = parse_artifact_id(artifact_id)
+        paths = self._published(dataset) if run is None else self._committed(dataset, run, wanted)
+        for path in paths:
+            manifest = self.read_manifest(path)
+            if any(item.artifact_id == artifact_id for item in manifest.items):
+                return manifest.record(artifact_id)
+        where = f"run {run}" if run else "what its refs point to"
+        raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
+
+    def _published(self, dataset: str) -> Iterator[str]:
+        """Yield the manifests that the refs of a data set point to."""
+        refs = self.refs(dataset)
+        for ref in map(refs.read, refs.names()):
+            if ref is not None and isinstance(ref.value.get("manifest"), str):
+                yield str(ref.value["manifest"])
+
+    def _committed(self, dataset: str, run: str, wanted: ExecutionPath) -> Iterator[str]:
+        """Yield the manifests of one step of a run, the last attempt first."""
+        folders = [folder for folder in self.runs(dataset) if folder == run or folder.partition("_")[2] == run[:8]]
+        for folder in reversed(folders):
+            steps = f"runs/{dataset}/{folder}/{wanted.pipeline_id}"
+            found = [name.rpartition(".") for name in self.port.names(steps)]
+            attempts = [int(attempt) for step, _, attempt in found if step == wanted.step_name and attempt.isdecimal()]
+            for attempt in sorted(attempts, reverse=True):
+                yield manifest_path(dataset, folder, wanted, attempt)
+
+    def _description(self) -> JsonObject:
+        return {
+            "format": STORE_FORMAT,
+            "format_version": STORE_VERSION,
+            "min_reader_version": STORE_VERSION,
+            "hash": "sha256",
+            "created": time_text(self.now()),
+        }
+
+    def _check_description(self, found: JsonObject) -> None:
+        needed = found.get("min_reader_version")
+        if found.get("format") != STORE_FORMAT or not isinstance(needed, int) or needed > STORE_VERSION:
+            raise UnsupportedManifestVersion(
+                f"{self.url} is a store of format {found.get('format')} that needs reader version {needed}; this is "
+                f"{STORE_FORMAT} reader version {STORE_VERSION}. Install a later argn_assets."
+            )
+
+
+def manifest_path(dataset: str, run_folder: str, step: ExecutionPath, attempt: int) -> str:
+    """Return where the manifest of a step is stored, relative to the root.
+
+    >>> step = parse_artifact_id("p:0:3:4")
+    >>> manifest_path("cdnow", "20260301_5f1c9a3e", step, 1)
+    'runs/cdnow/20260301_5f1c9a3e/p/0_3_4.1/manifest.yaml'
+    """
+    pipeline = check_pipeline_id(step.pipeline_id)
+    return check_path(f"runs/{check_dataset(dataset)}/{run_folder}/{pipeline}/{step.step_name}.{attempt}/{_MANIFEST}")

@@ -1,0 +1,76 @@
+"""Objects in this process's memory, for tests and notebooks: fsspec's `memory://`, under a lock."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from threading import RLock
+from typing import Any, BinaryIO
+
+from argn_assets.store.port import Port
+
+PROTOCOLS = ("memory",)
+
+# fsspec's check-then-write is not atomic and its readers share one file position.
+_LOCK = RLock()
+
+
+class MemoryPort(Port):
+    """Objects in fsspec's in-memory file system, which all stores of a process share."""
+
+    def __init__(self, url: str):
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        self._files: Any = MemoryFileSystem()
+        self.url = url.rstrip("/")
+        self._root = "/" + url.partition("://")[2].strip("/")
+
+    def spool_folder(self) -> Path:
+        """Return the system's folder for temporary files."""
+        return Path(tempfile.gettempdir())
+
+    def _create(self, path: str, content: bytes | Path) -> bool:
+        body = content if isinstance(content, bytes) else content.read_bytes()
+        with _LOCK:
+            self._files.pipe_file(self._full(path), body, mode="create")
+        return True
+
+    def _open(self, path: str) -> BinaryIO:
+        with _LOCK:
+            return BytesIO(self._files.cat_file(self._full(path)))
+
+    def _size(self, path: str) -> int:
+        with _LOCK:
+            info = self._files.info(self._full(path))
+        if info["type"] != "file":
+            raise FileNotFoundError(path)
+        return int(info["size"])
+
+    def _names(self, folder: str) -> list[str]:
+        with _LOCK:
+            found = self._files.ls(self._full(folder), detail=False)
+        return [str(name).rpartition("/")[2] for name in found]
+
+    def _find(self, folder: str) -> list[str]:
+        with _LOCK:
+            found = self._files.find(self._full(folder))
+        return [str(name)[len(self._root) :].lstrip("/") for name in found]
+
+    def _replace(self, path: str, content: bytes) -> None:
+        with _LOCK:
+            self._files.pipe_file(self._full(path), content)
+
+    def _delete(self, path: str) -> None:
+        with _LOCK:
+            self._files.rm_file(self._full(path))
+
+    def _full(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}".rstrip("/")
+
+
+def open_port(url: str, options: Mapping[str, object]) -> MemoryPort:
+    """Open a store in memory; every `memory://name` of a process is the same one."""
+    del options  # memory has none
+    return MemoryPort(url)

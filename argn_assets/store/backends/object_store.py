@@ -1,0 +1,97 @@
+"""Object stores through fsspec: a finished body with a create-only put, no rename, no listing cache.
+
+`s3://` needs the package s3fs. Google's and Azure's stores work by configuration (gcsfs, adlfs) and are experimental:
+no conformance run holds them to the promises of the port.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from argn_assets.errors import ConfigError
+from argn_assets.store.port import Port
+
+PROTOCOLS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
+
+_PRECONDITION_FAILED = 412
+
+
+class ObjectPort(Port):
+    """Objects under a prefix of a bucket.
+
+    Args:
+        url: what names the store in messages.
+        files: an fsspec file system whose `pipe_file` and `put_file` honour `mode="create"`.
+        root: bucket and prefix, without a slash at the end.
+    """
+
+    def __init__(self, url: str, files: Any, root: str):
+        self.url, self._files, self._root = url.rstrip("/"), files, root.rstrip("/")
+
+    def spool_folder(self) -> Path:
+        """Return the system's folder for temporary files."""
+        return Path(tempfile.gettempdir())
+
+    def _create(self, path: str, content: bytes | Path) -> bool:
+        try:
+            # Never a stream: what `open("wb")` has sent so far is published when an exception passes through it.
+            if isinstance(content, bytes):
+                self._files.pipe_file(self._full(path), content, mode="create")
+            else:
+                self._files.put_file(str(content), self._full(path), mode="create")
+        except OSError as error:
+            if _status(error) == _PRECONDITION_FAILED:
+                raise FileExistsError(path) from error
+            raise
+        return True
+
+    def _open(self, path: str) -> BinaryIO:
+        return cast(BinaryIO, self._files.open(self._full(path), "rb", cache_type="readahead"))
+
+    def _size(self, path: str) -> int:
+        info = self._files.info(self._full(path))
+        if info["type"] != "file":
+            raise FileNotFoundError(path)
+        return int(info["size"])
+
+    def _names(self, folder: str) -> list[str]:
+        found = self._files.ls(self._full(folder), detail=False)
+        return [name for name in (str(full).rstrip("/").rpartition("/")[2] for full in found) if name]
+
+    def _find(self, folder: str) -> list[str]:
+        found = self._files.find(self._full(folder))
+        return [str(name)[str(name).index(self._root) + len(self._root) :].lstrip("/") for name in found]
+
+    def _replace(self, path: str, content: bytes) -> None:
+        self._files.pipe_file(self._full(path), content)
+
+    def _delete(self, path: str) -> None:
+        self._files.rm_file(self._full(path))
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}/{path}".rstrip("/")
+
+
+def open_port(url: str, options: Mapping[str, object]) -> ObjectPort:
+    """Open a bucket's prefix; ConfigError if the package for its protocol is not installed."""
+    from fsspec.core import url_to_fs
+
+    try:
+        # Another process's objects must be seen at once: a cached listing hides them.
+        files, root = url_to_fs(url, use_listings_cache=False, **options)
+    except ImportError as error:
+        raise ConfigError(f"store URL {url!r}: {error}. Install the package and try again.") from error
+    return ObjectPort(url, files, root)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """Return the HTTP status behind an error: servers that do not name the failed condition give a plain OSError."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return cast("int | None", response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        error = error.__cause__
+    return None

@@ -1,0 +1,189 @@
+"""The only door to storage: a few verbs, and one promise that plain file systems do not give – exclusive create.
+
+1. `create` puts a whole object under its final name or does nothing: no reader ever sees a part of one, and a name
+   that was created never changes its content.
+2. Of any number of processes that create the same name, exactly one is told True.
+3. An answer that got lost is found out by reading back (a put that failed may have worked).
+
+One back-end is one file in `backends/` that names its URL protocols in `PROTOCOLS` and offers `open_port`; nothing
+else lists them, and `BackendTests` of the conformance suite holds each of them to these promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
+from argn_assets.store.names import check_path
+
+if TYPE_CHECKING:
+    from io import FileIO
+    from types import ModuleType
+
+
+class Port(ABC):
+    """Objects under a root, by relative path (`binaries/cdnow/model_X_0123456789ab.argn`).
+
+    Every verb raises UnsafeName for a path that could leave the root and StoreUnavailable when the back-end does not
+    answer, refuses or is full; the operating system's error is its cause.
+    """
+
+    url: str
+
+    def create(self, path: str, content: bytes | Path) -> bool:
+        """Put a whole object under a name that is free; False if the name is taken, whatever it holds.
+
+        Args:
+            path: relative to the root.
+            content: the bytes, or a finished local file in `spool_folder()`, which stays the caller's to delete.
+        Raises:
+            StoreUnavailable: and reading back shows that the object is not there.
+        """
+        check_path(path)
+        try:
+            return self._create(path, content)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if self._arrived(path, content):
+                return True
+            raise _unavailable("write", f"{self.url}/{path}", error) from error
+
+    def read(self, path: str) -> bytes:
+        """Return an object's bytes; MissingArtifact if there is none."""
+        with self.open(path) as stream:
+            return stream.read()
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """Open an object for reading, as a context; MissingArtifact if there is none."""
+        with self._reported("read", path), self._open(check_path(path)) as stream:
+            yield stream
+
+    def digest(self, path: str) -> str:
+        """Return `sha256:<64 hex>` of the stored bytes without holding them; MissingArtifact if there are none."""
+        with self.open(path) as stream:
+            return f"sha256:{hashlib.file_digest(cast('FileIO', stream), 'sha256').hexdigest()}"
+
+    def size(self, path: str) -> int | None:
+        """Return an object's size in bytes, None if there is no such object."""
+        try:
+            with self._reported("look for", path):
+                return self._size(check_path(path))
+        except MissingArtifact:
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names in `folder` ("" is the root), hidden ones left out; [] if it is not there."""
+        try:
+            with self._reported("list", folder):
+                return sorted(name for name in self._names(folder and check_path(folder)) if not name.startswith("."))
+        except MissingArtifact:
+            return []
+
+    def find(self, folder: str) -> list[str]:
+        """Return the sorted paths of all objects below `folder`, relative to the root; [] if it is not there."""
+        try:
+            with self._reported("list", folder):
+                return sorted(self._find(check_path(folder)))
+        except MissingArtifact:
+            return []
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put an object under a name that may be taken: for weak files only, which nothing relies on."""
+        with self._reported("write", path):
+            self._replace(check_path(path), content)
+
+    def delete(self, path: str) -> None:
+        """Remove an object; nothing happens if it is not there."""
+        try:
+            with self._reported("delete", path):
+                self._delete(check_path(path))
+        except MissingArtifact:
+            return
+
+    @abstractmethod
+    def spool_folder(self) -> Path:
+        """Return an existing local folder for files that are to become objects."""
+
+    @abstractmethod
+    def _create(self, path: str, content: bytes | Path) -> bool: ...
+
+    @abstractmethod
+    def _open(self, path: str) -> BinaryIO: ...
+
+    @abstractmethod
+    def _size(self, path: str) -> int: ...
+
+    @abstractmethod
+    def _names(self, folder: str) -> list[str]: ...
+
+    @abstractmethod
+    def _find(self, folder: str) -> list[str]: ...
+
+    @abstractmethod
+    def _replace(self, path: str, content: bytes) -> None: ...
+
+    @abstractmethod
+    def _delete(self, path: str) -> None: ...
+
+    def _arrived(self, path: str, content: bytes | Path) -> bool:
+        """Say whether a put that failed has worked all the same."""
+        try:
+            found = self.digest(path)
+        except (MissingArtifact, StoreUnavailable):
+            return False
+        if isinstance(content, bytes):
+            return found == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        with content.open("rb") as stream:
+            return found == f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+    @contextmanager
+    def _reported(self, verb: str, path: str) -> Iterator[None]:
+        """Turn the operating system's errors into the store's."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise MissingArtifact(f"{self.url}/{path} is not in the store.") from error
+        except OSError as error:
+            raise _unavailable(verb, f"{self.url}/{path}", error) from error
+
+
+def open_port(url: str, options: Mapping[str, object] | None = None) -> Port:
+    """Open the back-end that a URL names; a URL without a protocol is a local folder.
+
+    Args:
+        url: `.argn/store`, `file:///data/store`, `memory://name`, `s3://bucket/prefix`.
+        options: what the back-end's file system takes (endpoint, credentials); {} for local and memory.
+    Raises:
+        ConfigError: no back-end speaks this protocol, or its package is not installed.
+    """
+    protocol, separator, _ = url.partition("://")
+    backend = _backends().get(protocol if separator else "file")
+    if backend is None:
+        known = ", ".join(f"{name}://" for name in sorted(_backends()))
+        raise ConfigError(f"store URL {url!r}: no back-end speaks {protocol!r}; accepted: a folder, or one of {known}.")
+    return cast(Port, backend.open_port(url, dict(options or {})))
+
+
+@cache
+def _backends() -> dict[str, ModuleType]:
+    """Return protocol → module, found by looking into the folder."""
+    package = import_module("argn_assets.store.backends")
+    modules = [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
+    return {protocol: module for module in modules for protocol in module.PROTOCOLS}
+
+
+def _unavailable(verb: str, name: str, error: OSError) -> StoreUnavailable:
+    reason = error.strerror or type(error).__name__
+    return StoreUnavailable(
+        f"cannot {verb} {name}: {reason}. Nothing half-written is visible; try again once it is mended."
+    )

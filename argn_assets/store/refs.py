@@ -1,0 +1,109 @@
+"""Refs: the published copy of what is current, and pins, as numbered create-only files (T22).
+
+`refs/<dataset>/<name>/<seq12>.json`: moving a ref creates the next number. No lock is needed, of two racers one wins,
+the history stays. Dagster's event log decides what is current and never reads a ref; a ref can be rebuilt from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import uuid4
+
+from argn_assets.errors import CorruptArtifact, RefConflict
+from argn_assets.store.documents import JsonObject, JsonValue, seal, strict_json, unseal
+from argn_assets.store.names import check_dataset, check_key
+from argn_assets.store.port import Port
+from argn_assets.store.records import read_time, time_text
+
+_FILE = re.compile(r"([0-9]{12})\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Where a ref pointed.
+
+    Attributes:
+        name: of the ref, within its data set.
+        sequence: from 1; one more with every move.
+        value: what it points to; `{"manifest": path}` makes it found by `ArtifactRegistry.resolve`.
+        moved_at: when, in UTC.
+    """
+
+    name: str
+    sequence: int
+    value: Mapping[str, JsonValue]
+    moved_at: datetime
+
+
+class RefLog:
+    """The refs of one data set."""
+
+    def __init__(self, port: Port, dataset: str, now: Callable[[], datetime]):
+        self._port, self._folder, self._now = port, f"refs/{check_dataset(dataset)}", now
+
+    def names(self) -> list[str]:
+        """Return the sorted names of the refs that there are."""
+        return self._port.names(self._folder)
+
+    def read(self, name: str) -> Ref | None:
+        """Return where a ref points, None if it was never moved.
+
+        Raises:
+            CorruptArtifact: its newest file went bad; an older one is not taken for it.
+        """
+        sequence = max(self._sequences(name), default=0)
+        return self._at(name, sequence) if sequence else None
+
+    def history(self, name: str) -> tuple[Ref, ...]:
+        """Return where a ref pointed, oldest first."""
+        return tuple(self._at(name, sequence) for sequence in sorted(self._sequences(name)))
+
+    def move(self, name: str, value: Mapping[str, JsonValue], *, after: int | None = None) -> Ref:
+        """Point a ref to `value`; a ref that points there already is returned as it is.
+
+        Args:
+            name: letters, digits, `_`, `.`, `-`.
+            value: strict JSON.
+            after: the sequence that the caller has seen (0: none); None takes the newest.
+        Raises:
+            RefConflict: another writer moved the ref since; read it and decide again.
+        """
+        wanted = cast(JsonObject, strict_json(value, f"value of ref {name}"))
+        newest = self.read(name)
+        seen = newest.sequence if newest else 0
+        if after is not None and after != seen:
+            raise RefConflict(
+                f"{self._folder}/{name} is at {seen}, not at {after}: another writer moved it. Read it again."
+            )
+        if newest and newest.value == wanted:
+            return newest
+        ref = Ref(name=name, sequence=seen + 1, value=wanted, moved_at=self._now())
+        # The uid tells our own put whose answer was lost from another writer's with the same value.
+        moved: JsonObject = {
+            "ref": name,
+            "sequence": ref.sequence,
+            "value": wanted,
+            "moved_at": time_text(ref.moved_at),
+        }
+        if not self._port.create(self._path(name, ref.sequence), seal({**moved, "uid": uuid4().hex})):
+            raise RefConflict(f"{self._folder}/{name}: another writer made move {ref.sequence} first. Read it again.")
+        return ref
+
+    def _sequences(self, name: str) -> list[int]:
+        folder = f"{self._folder}/{check_key(name, 'ref')}"
+        return [int(found[1]) for found in map(_FILE.fullmatch, self._port.names(folder)) if found]
+
+    def _at(self, name: str, sequence: int) -> Ref:
+        path = self._path(name, sequence)
+        stored = unseal(self._port.read(path), path)
+        if (stored["ref"], stored["sequence"]) != (name, sequence):
+            raise CorruptArtifact(path, f"move {sequence} of {name}", f"move {stored['sequence']} of {stored['ref']}")
+        value = cast("Mapping[str, JsonValue]", stored["value"])
+        return Ref(name=name, sequence=sequence, value=value, moved_at=read_time(str(stored["moved_at"])))
+
+    def _path(self, name: str, sequence: int) -> str:
+        return f"{self._folder}/{name}/{sequence:012d}.json"
