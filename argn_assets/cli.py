@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # group -> command -> where it is defined; a command whose module is not there does not exist.
 EXTENSIONS = {
-    "argn": {"backfill": "argn_assets.orchestration.commands:backfill"},
-    "datasets": {"sync": "argn_assets.orchestration.commands:sync"},
+    "argn": {"backfill": "argn_assets.commands:backfill"},
+    "datasets": {"sync": "argn_assets.commands:sync"},
 }
 
 

@@ -1,0 +1,68 @@
+# Everything a person or CI calls. `make demo` and `make test` work on a fresh machine with Python 3.11 or newer.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python from 3.11 on that is there; `make PYTHON=/path/to/python demo` chooses another one.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help venv install demo ui test test-long test-ui test-peer check docs bench clean
+
+help:
+	@echo "make demo       install, then synthetic copies of three real tables (first time: some minutes)"
+	@echo "make ui         Dagster's UI over the same state, http://localhost:3000 (PORT=… for another one)"
+	@echo "make test       install, then the tests"
+	@echo "make test-long  the long forms; test-ui needs Chromium; test-peer installs the peer engine"
+	@echo "make check      style and types      make docs   what the pages say, executed      make bench  measurements"
+
+venv: $(BIN)/python
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv and pip was not found. Install it (Debian: apt-get install python3 python3-venv), or say make PYTHON=/path/to/python." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamp is newer than what was installed from: a second run installs nothing.
+install: $(VENV)/installed
+
+$(VENV)/installed: $(BIN)/python constraints.txt setup.cfg pyproject.toml
+	@echo "Installing into $(VENV); the first time this downloads PyTorch."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/argn backfill --all
+
+PORT ?= 3000
+ui: install
+	@echo "The UI is at http://localhost:$(PORT) in a few seconds; Ctrl-C ends it."
+	$(BIN)/argn datasets sync || true
+	$(BIN)/dg dev --port $(PORT)
+
+test: install
+	$(BIN)/pytest -m "not slow and not browser and not peer"
+
+test-long: install
+	$(BIN)/pytest -m slow || test $$? -eq 5  # 5: there is none yet
+
+test-ui: install
+	$(BIN)/pytest -m browser || test $$? -eq 5  # 5: there is none yet
+
+test-peer: install
+	$(BIN)/pytest -m peer || test $$? -eq 5  # 5: there is none yet
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: install
+	$(BIN)/pytest --doctest-glob='*.md' docs README.md
+
+bench: install
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,61 @@
+"""The commands of `argn` that need the definitions: `argn backfill`, `argn datasets sync`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from argn_assets.orchestration.environment import catalogue_url, open_instance, quiet_preview_warnings
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every data set of the catalogue.")
+@click.option("--force", is_flag=True, help="Compute everything again, even where nothing changed.")
+def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
+    """Run the whole chain for data sets, one run each; what did not change is not computed again.
+
+    A data set that fails does not stop the others; the exit code is 1 then.
+    """
+    if bool(names) == everything:
+        raise click.UsageError("Name the data sets, or say --all.")
+    from argn_assets.datasets import Catalogue
+    from argn_assets.definitions import defs
+    from argn_assets.orchestration.backfill import DatasetOutcome, run_chain
+    from argn_assets.orchestration.partitions import sync_partitions
+    from argn_assets.orchestration.terminal import Display, show_outcomes
+
+    quiet_preview_warnings()
+    with open_instance() as instance:
+        catalogue = Catalogue(catalogue_url())
+        problems = {entry.name: entry.problem for entry in catalogue.entries() if entry.problem is not None}
+        asked = list(names) or catalogue.declared_names()
+        for name in asked:
+            catalogue.entry(name)
+        sync_partitions(instance, catalogue.names())
+        usable = [name for name in asked if name not in problems]
+        with Display(usable) as display:
+            done = {it.dataset: it for it in run_chain(defs(), instance, usable, force=force, listener=display.hear)}
+    outcomes = [done.get(name) or DatasetOutcome(dataset=name, error=problems[name]) for name in asked]
+    show_outcomes(outcomes)
+    if any(outcome.error for outcome in outcomes):
+        sys.exit(1)
+
+
+@click.command()
+def sync() -> None:
+    """Make a Dagster partition of every declared data set that is none yet."""
+    from argn_assets.datasets import Catalogue
+    from argn_assets.orchestration.partitions import sync_partitions
+
+    with open_instance() as instance:
+        catalogue = Catalogue(catalogue_url())
+        added = sync_partitions(instance, catalogue.names())
+    click.echo(
+        f"{len(catalogue.names())} data sets declared, {len(added)} new{': ' if added else '.'}{', '.join(added)}"
+    )
+    for problem in catalogue.problems().values():
+        click.echo(problem, err=True)
+    if catalogue.problems():
+        sys.exit(1)

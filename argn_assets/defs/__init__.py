@@ -1,0 +1,1 @@
+"""Dagster definitions, and nothing else: every file below is loaded as definitions."""

@@ -1,0 +1,1 @@
+"""What the Dagster definitions need and is not a definition itself."""

@@ -1,0 +1,128 @@
+"""Run the chain of several data sets in this process, with the project's own Dagster instance.
+
+Each data set is a run of its own, as in the UI: what it makes, its checks and its history are there afterwards. A data
+set that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from argn_assets.orchestration.progress import Listener, StageNews, listening, tell
+from argn_assets.orchestration.stages import QUALITY_REPORT, STAGES, SYNTHETIC_TABLES, TRAINED_ARTIFACT
+
+FALLBACK_MESSAGE = "The run failed; its log says why: make ui, Runs."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOutcome:
+    """What became of one data set.
+
+    Attributes:
+        error: the one message of its failure; None where it went well.
+        rows: synthetic rows.
+        training_seconds: seconds in training, of the run that trained.
+        trained_now: whether this run trained, or found the artifact in the cache.
+        fidelity, c2st_auc: headline figures of the report, [0, 1].
+        places: where the synthetic tables and the report are, by name.
+    """
+
+    dataset: str
+    run_id: str = ""
+    error: str | None = None
+    rows: int | None = None
+    training_seconds: float | None = None
+    trained_now: bool = False
+    fidelity: float | None = None
+    c2st_auc: float | None = None
+    places: dict[str, str] = field(default_factory=dict)
+
+
+def run_chain(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    datasets: Sequence[str],
+    *,
+    force: bool = False,
+    listener: Listener | None = None,
+) -> list[DatasetOutcome]:
+    """Materialise the chain of each data set, one run after another, and return what became of each.
+
+    Args:
+        definitions: the project's definitions.
+        instance: where runs and events are recorded; the data sets are partitions of it.
+        datasets: partition keys, in the order to run.
+        force: compute everything again.
+        listener: told about every stage, in this thread.
+    """
+    with listening(listener or (lambda news: None)):
+        return [_run_dataset(definitions, instance, dataset, force=force) for dataset in datasets]
+
+
+def _run_dataset(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, dataset: str, *, force: bool
+) -> DatasetOutcome:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    settings = {stage.asset: {"config": {"force": True}} for stage in STAGES} if force else {}
+    # The console logger would write over the progress display; the event log keeps everything.
+    run_config = {"ops": settings, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=dataset,
+        run_config=run_config,
+        tags={"argn/trigger": "argn-backfill", "argn/dataset": dataset},
+        asset_selection=[dg.AssetKey(stage.asset) for stage in STAGES],
+        raise_on_error=False,
+    )
+    if not result.success:
+        error = _failure_message(result)
+        tell(StageNews(dataset=dataset, asset="", state="failed", text=error))
+        return DatasetOutcome(dataset=dataset, run_id=result.run_id, error=error)
+    return _outcome(dataset, result)
+
+
+def _failure_message(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return data.user_failure_data.description
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return error.message.strip()
+    return FALLBACK_MESSAGE
+
+
+def _outcome(dataset: str, result: dg.ExecuteInProcessResult) -> DatasetOutcome:
+    told = {event.asset_key.path[-1]: event for event in result.get_asset_materialization_events() if event.asset_key}
+    metadata = {
+        asset: {key: value.value for key, value in event.materialization.metadata.items()}
+        for asset, event in told.items()
+    }
+    trained, synthetic, report = (
+        metadata[stage.asset] for stage in (TRAINED_ARTIFACT, SYNTHETIC_TABLES, QUALITY_REPORT)
+    )
+    places = {key.removeprefix("path/"): str(place) for key, place in synthetic.items() if key.startswith("path/")}
+    return DatasetOutcome(
+        dataset=dataset,
+        run_id=result.run_id,
+        rows=_int(synthetic.get("dagster/row_count")),
+        training_seconds=_float(trained.get("training_seconds")),
+        trained_now=trained.get("cache") == "miss",
+        fidelity=_float(report.get("fidelity")),
+        c2st_auc=_float(report.get("c2st_auc")),
+        places={**places, "report": str(report.get("path/report", ""))},
+    )
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

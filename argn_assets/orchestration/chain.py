@@ -1,0 +1,253 @@
+"""The chain's stages as plain functions over stored tables: no Dagster, no partition, one result each.
+
+Each takes the declared data set and the stored results of earlier stages, and returns parts to store with facts and
+check outcomes. The work itself is done by `datasets`, `tables` and `engine`; libraries are imported when it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from argn_assets.datasets import DatasetSpec, read_table
+from argn_assets.orchestration.check_outcomes import (
+    codes_check,
+    loads_check,
+    loss_check,
+    raw_checks,
+    row_check,
+    schema_check,
+)
+from argn_assets.orchestration.facts import (
+    ColumnFacts,
+    EpochFacts,
+    Number,
+    Part,
+    StageFacts,
+    StageResult,
+    TableFacts,
+)
+from argn_assets.orchestration.handles import StoredTables
+from argn_assets.seeds import Seed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine.train import EpochProgress
+    from argn_assets.tables import EncodedTable, TableStats
+
+PREVIEW_ROWS = 10
+
+
+def read_raw(spec: DatasetSpec) -> StageResult:
+    """Read the declared tables and check them."""
+    tables = {name: read_table(spec, name) for name in spec.tables}
+    parts = [_part(name, table, "table", "RawTable", "parquet") for name, table in tables.items()]
+    told = {
+        name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
+    }
+    return StageResult(parts=tuple(parts), facts=StageFacts(tables=told), checks=raw_checks(spec, tables))
+
+
+def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
+    """Compute each table's statistics."""
+    from argn_assets.tables import compute_stats
+
+    parts, told = [], {}
+    for name, table in spec.tables.items():
+        stats = compute_stats(
+            cast("pl.DataFrame", raw.load(name)),
+            table.encoding_types(),
+            primary_key=table.primary_key,
+            value_protection=spec.value_protection,
+            seed=Seed(spec.seed).child("stats", name).value,
+        )
+        parts.append(_part(name, stats.to_bytes(), "encoder", "TableStats", "json"))
+        told[name] = TableFacts(rows=stats.n_rows, columns=_encoded_columns(stats))
+    return StageResult(parts=tuple(parts), facts=StageFacts(tables=told))
+
+
+def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> StageResult:
+    """Write each table as codes, and set the holdout aside."""
+    from argn_assets.tables import encode_table
+
+    parts, told, codes = [], {}, {}
+    numbers: dict[str, Number] = {}
+    for name in spec.tables:
+        table_stats = load_stats(stats, name)
+        encoded = encode_table(
+            cast("pl.DataFrame", raw.load(name)),
+            table_stats,
+            seed=Seed(spec.seed).child("encode", name).value,
+            validation_split=spec.holdout,
+        )
+        parts.append(_part(name, encoded.to_arrow(), "table", "EncodedTable", "arrow"))
+        told[name] = TableFacts(rows=encoded.n_rows, columns=_encoded_columns(table_stats))
+        numbers[f"sub_columns/{name}"] = len(encoded.sub_columns)
+        numbers[f"holdout_rows/{name}"] = int(encoded.validation.sum())
+        codes[name] = encoded
+    facts = StageFacts(tables=told, numbers=numbers)
+    return StageResult(parts=tuple(parts), facts=facts, checks=(codes_check(codes),))
+
+
+def train_tables(
+    spec: DatasetSpec,
+    stats: StoredTables,
+    encoded: StoredTables,
+    *,
+    settings: Mapping[str, Any],
+    device: str = "auto",
+    on_epoch: Callable[[str, EpochProgress], None] | None = None,
+) -> StageResult:
+    """Train one artifact per table.
+
+    Args:
+        spec: the declared data set.
+        stats: result of `stats_of_tables`.
+        encoded: result of `encode_tables`.
+        settings: `model_size`, `max_epochs`, `max_training_time` (minutes), `batch_size` and `seed`, all resolved.
+        device: where to compute.
+        on_epoch: told the table and the progress after every epoch.
+    """
+    from argn_assets.engine.config import TrainingConfig
+    from argn_assets.engine.train import train_model
+
+    names = ("model_size", "max_epochs", "max_training_time", "batch_size")
+    config = TrainingConfig(**{name: settings[name] for name in names}, device=device)
+    artifacts: dict[str, ModelArtifact] = {}
+    seconds: dict[str, float] = {}
+    for name in spec.tables:
+
+        def report(progress: EpochProgress, table: str = name) -> None:
+            seconds[table] = progress.elapsed_seconds
+            if on_epoch is not None:
+                on_epoch(table, progress)
+
+        seed = Seed(settings["seed"]).child("train", name)
+        artifacts[name] = train_model(
+            load_encoded(encoded, name), load_stats(stats, name), config, seed, on_epoch=report
+        )
+    return _trained(artifacts, seconds)
+
+
+def generate_tables(
+    spec: DatasetSpec, trained: StoredTables, *, settings: Mapping[str, Any], device: str = "auto"
+) -> StageResult:
+    """Generate each synthetic table.
+
+    Args:
+        spec: the declared data set.
+        trained: result of `train_tables`.
+        settings: `rows` (a number or `same`), `temperature`, `top_p` and `seed`, all resolved.
+        device: where to compute.
+    """
+    from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine import generate_flat
+
+    tables: dict[str, pl.DataFrame] = {}
+    stats: dict[str, TableStats] = {}
+    wanted: dict[str, int] = {}
+    for name in spec.tables:
+        artifact = ModelArtifact.from_bytes(trained.load_bytes(name))
+        wanted[name] = artifact.stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
+        tables[name] = generate_flat(
+            artifact,
+            wanted[name],
+            sampling_temperature=settings["temperature"],
+            sampling_top_p=settings["top_p"],
+            device=device,
+            random_state=Seed(settings["seed"]).child("generate", name).value,
+        )
+        stats[name] = artifact.stats
+    told = {
+        name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
+    }
+    preview = {name: _preview(table) for name, table in tables.items()}
+    return StageResult(
+        parts=tuple(_part(name, table, "table", "SyntheticTable", "parquet") for name, table in tables.items()),
+        facts=StageFacts(tables=told, preview=preview),
+        checks=(row_check(tables, wanted), schema_check(tables, stats)),
+    )
+
+
+def load_stats(stats: StoredTables, table: str) -> TableStats:
+    """Return the stored statistics of a table."""
+    from argn_assets.tables import TableStats
+
+    return TableStats.from_bytes(stats.load_bytes(table))
+
+
+def load_encoded(encoded: StoredTables, table: str) -> EncodedTable:
+    """Return a stored encoded table."""
+    from argn_assets.tables import EncodedTable
+
+    return EncodedTable.from_arrow(encoded.load(table))
+
+
+def _part(table: str, value: object, artifact_type: str, class_name: str, stored_as: str) -> Part:
+    return Part(name=table, value=value, artifact_type=artifact_type, class_name=class_name, format=stored_as)
+
+
+def _raw_columns(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> tuple[ColumnFacts, ...]:
+    key = spec.tables[table].primary_key
+    return tuple(
+        ColumnFacts(
+            name=name,
+            dtype=str(dtype).lower(),
+            note="primary key" if name == key else "",
+            nullable=bool(frame[name].null_count()),
+            unique=name == key,
+        )
+        for name, dtype in frame.schema.items()
+    )
+
+
+def _encoded_columns(stats: TableStats) -> tuple[ColumnFacts, ...]:
+    schema, subs = stats.schema, stats.sub_columns()
+    return tuple(
+        ColumnFacts(
+            name=column.name,
+            dtype=column.dtype,
+            encoding=column.encoding,
+            note=column.role if column.role == "key" else " × ".join(str(s.cardinality) for s in subs[column.name]),
+            unique=column.name == schema.primary_key,
+        )
+        for column in schema.columns
+    )
+
+
+def _trained(artifacts: Mapping[str, ModelArtifact], seconds: Mapping[str, float]) -> StageResult:
+    stored = {name: artifact.to_bytes() for name, artifact in artifacts.items()}
+    history = {name: _history(artifact) for name, artifact in artifacts.items()}
+    numbers: dict[str, Number] = {"training_seconds": round(sum(seconds.values()), 1)}
+    for name, epochs in history.items():
+        losses = [epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None]
+        if losses:
+            numbers[f"best_validation_loss/{name}"] = min(losses)
+    told = {
+        name: TableFacts(rows=artifact.stats.n_rows, columns=_encoded_columns(artifact.stats))
+        for name, artifact in artifacts.items()
+    }
+    return StageResult(
+        parts=tuple(_part(name, content, "model", "ModelArtifact", "argn") for name, content in stored.items()),
+        facts=StageFacts(tables=told, numbers=numbers, history=history),
+        checks=(loss_check(history), loads_check(stored)),
+    )
+
+
+def _history(artifact: ModelArtifact) -> tuple[EpochFacts, ...]:
+    return tuple(
+        EpochFacts(
+            epoch=record.epoch,
+            rows=record.rows,
+            training_loss=record.training_loss,
+            validation_loss=record.validation_loss,
+            learning_rate=record.learning_rate,
+        )
+        for record in artifact.history
+    )
+
+
+def _preview(table: pl.DataFrame) -> tuple[dict[str, str], ...]:
+    return tuple({name: str(value) for name, value in row.items()} for row in table.head(PREVIEW_ROWS).to_dicts())

@@ -1,0 +1,103 @@
+"""Asset checks of partitioned assets, made and answered in one place.
+
+Partitioned checks are a preview feature of Dagster: a change there is a change here and nowhere else. Checks live in
+the step of their asset, so they are cached with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from argn_assets.orchestration.facts import CheckOutcome
+from argn_assets.orchestration.partitions import DATASETS
+from argn_assets.orchestration.stages import (
+    ENCODED_TABLES,
+    RAW_TABLES,
+    SYNTHETIC_TABLES,
+    TRAINED_ARTIFACT,
+    Stage,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredCheck:
+    """A check a stage answers; a blocking one that fails stops its data set there."""
+
+    stage: Stage
+    name: str
+    description: str
+    blocking: bool
+
+
+RAW_NON_EMPTY = DeclaredCheck(
+    stage=RAW_TABLES, name="non_empty", description="Every table has at least one row.", blocking=True
+)
+RAW_SCHEMA = DeclaredCheck(
+    stage=RAW_TABLES, name="declared_schema", description="Declared columns are there.", blocking=True
+)
+RAW_PRIMARY_KEY = DeclaredCheck(
+    stage=RAW_TABLES, name="primary_key", description="Primary keys are unique and never null.", blocking=True
+)
+CODES_IN_RANGE = DeclaredCheck(
+    stage=ENCODED_TABLES, name="codes_in_range", description="Every code is below its cardinality.", blocking=True
+)
+FINITE_LOSS = DeclaredCheck(
+    stage=TRAINED_ARTIFACT, name="finite_loss", description="Every recorded loss is a finite number.", blocking=True
+)
+LOADS = DeclaredCheck(
+    stage=TRAINED_ARTIFACT, name="loads", description="The stored bytes read back as the same artifact.", blocking=True
+)
+SYNTHETIC_ROWS = DeclaredCheck(
+    stage=SYNTHETIC_TABLES, name="row_count", description="As many rows as were asked for.", blocking=True
+)
+SYNTHETIC_SCHEMA = DeclaredCheck(
+    stage=SYNTHETIC_TABLES, name="schema", description="Columns and types equal the raw table's.", blocking=True
+)
+
+CHECKS = (
+    RAW_NON_EMPTY,
+    RAW_SCHEMA,
+    RAW_PRIMARY_KEY,
+    CODES_IN_RANGE,
+    FINITE_LOSS,
+    LOADS,
+    SYNTHETIC_ROWS,
+    SYNTHETIC_SCHEMA,
+)
+
+
+def check_specs(stage: Stage) -> list[dg.AssetCheckSpec]:
+    """Return the check specs of a stage's asset, partitioned as the asset is."""
+    return [
+        dg.AssetCheckSpec(
+            name=check.name,
+            asset=stage.asset,
+            description=check.description,
+            blocking=check.blocking,
+            partitions_def=DATASETS,
+        )
+        for check in CHECKS
+        if check.stage is stage
+    ]
+
+
+def check_results(outcomes: Sequence[CheckOutcome]) -> list[dg.AssetCheckResult]:
+    """Return the outcomes as Dagster records them."""
+    return [
+        dg.AssetCheckResult(
+            check_name=outcome.name,
+            passed=outcome.passed,
+            description=outcome.description,
+            metadata=dict(outcome.numbers),
+        )
+        for outcome in outcomes
+    ]
+
+
+def blocking_failures(stage: Stage, outcomes: Sequence[CheckOutcome]) -> list[CheckOutcome]:
+    """Return the failed outcomes that stop the stage before anything of it is stored."""
+    blocking = {check.name for check in CHECKS if check.stage is stage and check.blocking}
+    return [outcome for outcome in outcomes if outcome.name in blocking and not outcome.passed]

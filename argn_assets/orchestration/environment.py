@@ -1,0 +1,82 @@
+"""What the environment decides: folders, executor, instance. Read when used, never at import.
+
+    ARGN_DATASETS   catalogue of declared data sets, any fsspec URL     datasets/
+    ARGN_STORE      artifact store, any fsspec URL                      .argn/store
+    ARGN_EXECUTOR   in_process or multiprocess                          in_process
+    DAGSTER_HOME    Dagster's own state, when it is not the project's   the project's dagster.yaml
+
+Relative places belong to the project: the nearest folder upwards that has a `dagster.yaml`, else the working folder.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import dagster as dg
+
+from argn_assets.errors import ConfigError
+
+STATE_FOLDER = ".argn/dagster"
+
+
+def quiet_preview_warnings() -> None:
+    """Silence Dagster's notices about features it calls preview or beta (partitioned checks): we pin and test them."""
+    for category in (dg.PreviewWarning, dg.BetaWarning):
+        warnings.filterwarnings("ignore", category=category)
+
+
+def chosen_executor() -> dg.ExecutorDefinition:
+    """Return the executor that `ARGN_EXECUTOR` names.
+
+    Raises:
+        ConfigError: another name than `in_process` or `multiprocess`.
+    """
+    executors = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
+    name = os.environ.get("ARGN_EXECUTOR") or "in_process"
+    if name not in executors:
+        raise ConfigError(f"ARGN_EXECUTOR is {name!r}; it can be {' or '.join(executors)}. Unset it for in_process.")
+    return executors[name]
+
+
+def project_root() -> Path:
+    """Return the nearest folder upwards from the working folder with a `dagster.yaml`; else the working folder."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "dagster.yaml").is_file()), here)
+
+
+def catalogue_url() -> str:
+    """Return where the data sets are declared, as an fsspec URL or an absolute path."""
+    return _absolute(os.environ.get("ARGN_DATASETS") or "datasets")
+
+
+def store_url() -> str:
+    """Return where artifacts are stored, as an fsspec URL or an absolute path."""
+    return _absolute(os.environ.get("ARGN_STORE") or ".argn/store")
+
+
+def open_instance() -> dg.DagsterInstance:
+    """Open Dagster's state: `DAGSTER_HOME` if set, else the project's `dagster.yaml`, else `.argn/dagster` right here.
+
+    The project's file has places relative to its folder, which becomes the working folder of this process.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    root = project_root()
+    os.chdir(root)
+    if (root / "dagster.yaml").is_file():
+        return dg.DagsterInstance.from_config(str(root))
+    return _instance_without_settings(root / STATE_FOLDER)
+
+
+def _instance_without_settings(folder: Path) -> dg.DagsterInstance:
+    from dagster._core.instance import InstanceRef
+
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"telemetry": {"enabled": False}}
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=settings))
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(project_root() / place)

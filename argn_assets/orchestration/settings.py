@@ -1,0 +1,54 @@
+"""The part of a declaration that each stage's result depends on: nothing else makes a cached result a miss."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from argn_assets.datasets import DatasetSpec
+from argn_assets.orchestration.run_config import GenerationRunConfig, TrainingRunConfig
+
+Settings = dict[str, JsonValue]
+
+
+def raw_settings(spec: DatasetSpec) -> Settings:
+    """Return what decides the raw tables and their checks, but for the sources' content."""
+    tables: Settings = {
+        name: {
+            "source": table.source,
+            "primary_key": table.primary_key,
+            "columns": {column: declared.role for column, declared in table.columns.items()},
+            "limit_rows": table.limit_rows,
+        }
+        for name, table in spec.tables.items()
+    }
+    return {"tables": tables, "csv": spec.csv.model_dump(mode="json"), "target": spec.target}
+
+
+def stats_settings(spec: DatasetSpec) -> Settings:
+    """Return what decides the statistics, but for the raw tables."""
+    tables: Settings = {
+        name: {"primary_key": table.primary_key, "encodings": dict(table.encoding_types())}
+        for name, table in spec.tables.items()
+    }
+    return {"tables": tables, "value_protection": spec.value_protection, "seed": spec.seed}
+
+
+def encoding_settings(spec: DatasetSpec) -> Settings:
+    """Return what decides the codes and the holdout, but for raw tables and statistics."""
+    return {"holdout": spec.holdout, "seed": spec.seed}
+
+
+def training_settings(spec: DatasetSpec, config: TrainingRunConfig) -> Settings:
+    """Return what decides the training: the run's settings where given, else the declaration's."""
+    return {**spec.generator.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+
+
+def generation_settings(spec: DatasetSpec, config: GenerationRunConfig) -> Settings:
+    """Return what decides the generation: the run's settings where given, else the declaration's."""
+    return {**spec.sampling.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+
+
+def report_settings(spec: DatasetSpec) -> Settings:
+    """Return what decides the report, but for the tables it compares."""
+    keys: Settings = {name: table.primary_key for name, table in spec.tables.items()}
+    return {"keys": keys, "target": spec.target, "seed": spec.seed}

@@ -1,0 +1,125 @@
+"""One run of one stage: look in the action cache, compute on a miss, say what happened.
+
+The order inside a step: key → cache → compute → checks → (IO manager: blobs, manifest, data version, ref, action).
+A blocking check that fails ends the step before anything is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import JsonValue
+
+from argn_assets.datasets import DatasetSpec
+from argn_assets.errors import ArgnError, DataError
+from argn_assets.orchestration.action_cache import StoredAction, action_key, find_action
+from argn_assets.orchestration.checks import blocking_failures, check_results
+from argn_assets.orchestration.facts import StageResult
+from argn_assets.orchestration.handles import StoredTables
+from argn_assets.orchestration.metadata import facts_metadata
+from argn_assets.orchestration.progress import StageNews, tell
+from argn_assets.orchestration.stages import Stage
+from argn_assets.store import ArtifactStore, Manifest
+
+StageEvents = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCall:
+    """What a stage is to do: for which data set, from which inputs, under which settings.
+
+    Attributes:
+        settings: everything but the inputs that the result depends on.
+        compute: makes the result; called on a cache miss only.
+    """
+
+    stage: Stage
+    spec: DatasetSpec
+    inputs: Mapping[str, StoredTables]
+    settings: Mapping[str, JsonValue]
+    compute: Callable[[], StageResult]
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed:
+    """A result to be stored, and the key to remember it by."""
+
+    call: StageCall
+    key: str
+    result: StageResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A result that is stored already."""
+
+    manifest: Manifest
+    action: StoredAction
+
+
+@contextmanager
+def reported(context: dg.AssetExecutionContext, stage: Stage) -> Iterator[None]:
+    """Tell the listener that a stage begins; turn an error of ours into one message that is never retried.
+
+    Raises:
+        dagster.Failure: the block raised an `ArgnError`, which is its cause.
+    """
+    dataset = context.partition_key
+    tell(StageNews(dataset=dataset, asset=stage.asset, state="started"))
+    try:
+        yield
+    except ArgnError as error:
+        tell(StageNews(dataset=dataset, asset=stage.asset, state="failed", text=str(error)))
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+
+def run_stage(context: dg.AssetExecutionContext, store: ArtifactStore, call: StageCall) -> StageEvents:
+    """Run one stage and yield what Dagster records of it: the result of the cache, or a computed one."""
+    digests = {name: handle.digest for name, handle in call.inputs.items()}
+    key = action_key(call.stage, call.spec.dataset, call.settings, digests)
+    found = None if call.force else find_action(store, key)
+    if found is not None:
+        action, manifest = found
+        yield _result(context, Cached(manifest=manifest, action=action), action, inputs=digests)
+        _told(context, call, "cached")
+        return
+    began = time.monotonic()
+    result = call.compute()
+    context.log.info(f"{call.stage.asset}: {result.facts.rows:,} rows in {time.monotonic() - began:.1f} s")
+    failures = blocking_failures(call.stage, result.checks)
+    if failures:
+        yield from check_results(failures)
+        raise DataError(failures[0].description)
+    action = StoredAction(manifest="", data_version="", facts=result.facts, checks=result.checks)
+    yield _result(context, Computed(call=call, key=key, result=result), action, inputs=digests)
+    _told(context, call, "done")
+
+
+def _told(context: dg.AssetExecutionContext, call: StageCall, state: Literal["cached", "done"]) -> None:
+    tell(StageNews(dataset=context.partition_key, asset=call.stage.asset, state=state))
+
+
+def _result(
+    context: dg.AssetExecutionContext, value: Computed | Cached, action: StoredAction, *, inputs: Mapping[str, str]
+) -> dg.MaterializeResult[Any]:
+    parents = {f"input/{name}": digest for name, digest in inputs.items()}
+    return dg.MaterializeResult(
+        value=value,
+        metadata={**facts_metadata(action.facts), **parents},
+        check_results=check_results(action.checks),
+        tags={"argn/trigger": trigger_of(context.run_tags)},
+    )
+
+
+def trigger_of(run_tags: Mapping[str, str]) -> str:
+    """Return what asked for a run: our own tag, else what Dagster's tags say, else `manual`."""
+    if "argn/trigger" in run_tags:
+        return run_tags["argn/trigger"]
+    known = {"dagster/backfill": "backfill", "dagster/schedule_name": "schedule", "dagster/sensor_name": "sensor"}
+    return next((trigger for tag, trigger in known.items() if tag in run_tags), "manual")
