@@ -15,5 +15,6 @@ Definitions and their sources: docs/decisions/0004-quality-report.md.
 
 from argn_assets.quality.compare import compare_tables
 from argn_assets.quality.figures import ColumnQuality, PairQuality, TableQuality, Usefulness
+from argn_assets.quality.report import render_report
 
-__all__ = ["ColumnQuality", "PairQuality", "TableQuality", "Usefulness", "compare_tables"]
+__all__ = ["ColumnQuality", "PairQuality", "TableQuality", "Usefulness", "compare_tables", "render_report"]

@@ -114,7 +114,7 @@ def _columns(tables: AlignedTables, binned: BinnedTables, root: Seed, max_rows: 
                 distribution=describe(real, made, kind),
             )
         )
-    return tuple(sorted(found, key=lambda column: column.accuracy))
+    return tuple(sorted(found, key=lambda column: (column.accuracy, -(column.c2st_auc or 0.0))))
 
 
 def _pairs(tables: AlignedTables, binned: BinnedTables, root: Seed) -> tuple[PairQuality, ...]:
@@ -143,7 +143,8 @@ def _unseen(values: pl.Series, training: pl.Series) -> float:
     present = values.drop_nulls()
     if len(present) == 0:
         return 0.0
-    return 1.0 - present.is_in(training.drop_nulls().unique().implode()).sum() / len(present)
+    known = present.filter(present.is_in(training.drop_nulls().unique().implode()))
+    return 1.0 - len(known) / len(present)
 
 
 def _notes(tables: AlignedTables, target: str | None, pairs: int) -> tuple[str, ...]:
