@@ -45,9 +45,15 @@ def _category_bars(training: pl.Series, synthetic: pl.Series) -> list[Bar]:
         Bar(value, float(count) / len(training), float(others.get(value, 0)) / len(synthetic))
         for value, count in zip(shown, counts, strict=False)
     ]
-    label = "(rare)" if len(shown) == len(frequent) else f"({len(frequent) - len(shown)} more, and rare)"
+    label = _rest_label(len(frequent) - len(shown), len(values) - len(frequent))
     rest = _left(label, bars, training, synthetic)
     return [*bars, rest] if rest.training or rest.synthetic else bars
+
+
+def _rest_label(more: int, rare: int) -> str:
+    if more == 0:
+        return "(rare)"
+    return f"({more} more + rare)" if rare else f"({more} more)"
 
 
 def _left(label: str, bars: list[Bar], training: pl.Series, synthetic: pl.Series) -> Bar:
@@ -68,15 +74,17 @@ def _numbers(training: pl.Series, synthetic: pl.Series, kind: Kind, empty: list[
     bars = [Bar(label(v), float((real == v).mean()), float((made == v).mean())) for v in shown.tolist()]
     rest = real[np.isfinite(real) & ~np.isin(real, shown)]
     rest_made = made[~np.isnan(made) & ~np.isin(made, shown)]
-    edges = None if discrete else _edges(rest)
-    if edges is None:
+    frame = None if discrete else _edges(rest)
+    if frame is None:
         left = _left("(other values)", bars, training, synthetic)
         return Distribution((*empty, *bars, *([left] if left.training or left.synthetic else [])))
-    axis = _Labels(kind, edges)
+    edges, step = frame
+    low, high = float(edges[0] + step / 2), float(edges[-1] - step / 2)  # the outer values of a grid, not their borders
+    axis = _Labels(kind, np.array([low, high]))
     histogram = Histogram(
-        low=axis(float(edges[0])),
-        middle=axis(float(edges[0] + edges[-1]) / 2),
-        high=axis(float(edges[-1])),
+        low=axis(low),
+        middle=axis((low + high) / 2),
+        high=axis(high),
         training=_shares(real[~np.isnan(real) & ~np.isin(real, shown)], edges, len(real)),
         synthetic=_shares(rest_made, edges, len(made)),
     )
@@ -88,8 +96,8 @@ def _shares(values: NDArray[np.float64], edges: NDArray[np.float64], rows: int) 
     return tuple((np.bincount(codes, minlength=len(edges) - 1) / rows).tolist())
 
 
-def _edges(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Ends of bins of equal width, aligned with the grid of the values; None for too few values.
+def _edges(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float] | None:
+    """Ends of bins of equal width, and the step of the grid of values they follow (or 0.0); None for too few values.
 
     No outer end describes fewer than `MIN_ROWS` rows; a width that is no multiple of the grid would draw a comb.
     """
@@ -101,11 +109,10 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
         return None
     step = _grid(values[(values >= low) & (values <= high)])
     if step is None:
-        return np.linspace(low, high, HISTOGRAM_BINS + 1)
+        return np.linspace(low, high, HISTOGRAM_BINS + 1), 0.0
     width = step * np.ceil((high - low + step) / step / HISTOGRAM_BINS)
     bins = int(np.ceil((high - low + step) / width))
-    edges: NDArray[np.float64] = low - step / 2 + width * np.arange(bins + 1)
-    return edges
+    return low - step / 2 + width * np.arange(bins + 1), step
 
 
 def _grid(values: NDArray[np.float64]) -> float | None:

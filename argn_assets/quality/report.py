@@ -14,7 +14,8 @@ CHARTS_MAX = 200  # of all tables together: keeps the file below 1.5 MB
 COLUMNS_MAX = 1_000  # rows of a table of columns
 WORST_PAIRS = 10
 TELLTALE_AUC = 0.55  # a column above it is marked
-KIND_WORDS = {"number": "number", "date": "date", "time": "time", "duration": "duration", "category": "category"}
+UNSEEN_MARGIN = 0.05  # more new values than among held-out rows, likewise
+MARK = ' class="mark"'
 
 GLOSSARY = (
     ("Real, synthetic, held out", "Real rows are the training rows, which the generator learnt from. Held-out rows "
@@ -105,7 +106,7 @@ def _columns(table: TableQuality, charts: int) -> str:
     return (
         '<h3 class="part">Columns, worst first</h3>'
         '<p class="key"><span class="swatch real"></span>real rows <span class="swatch made"></span>synthetic rows '
-        "<span>Figures beside a bar are real → synthetic, as shares of all rows.</span></p>"
+        '<span class="aside">Figures beside a bar are real → synthetic, as shares of all rows.</span></p>'
         '<div class="wide"><table class="columns"><thead><tr><th scope="col">Column</th><th scope="col">Accuracy</th>'
         '<th scope="col">Alone (C2ST)</th><th scope="col">New values</th><th scope="col">Distribution</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{more}"
@@ -115,17 +116,18 @@ def _columns(table: TableQuality, charts: int) -> str:
 def _column(column: ColumnQuality, chart: bool) -> str:
     ceiling = "" if column.ceiling is None else f"<small>of {percent(column.ceiling)}</small>"
     alone = "–" if column.c2st_auc is None else f"{column.c2st_auc:.3f}"
-    mark = ' class="mark"' if column.c2st_auc is not None and column.c2st_auc > TELLTALE_AUC else ""
     held = column.unseen_share_holdout
+    mark = MARK if column.c2st_auc is not None and column.c2st_auc > TELLTALE_AUC else ""
+    mark_new = MARK if held is not None and column.unseen_share > held + UNSEEN_MARGIN else ""
     expected = "" if held is None else f"<small>held out {percent(held)}</small>"
     empty = ""
     if column.null_share_training or column.null_share_synthetic:
         empty = f"<small>empty {percent(column.null_share_training)} → {percent(column.null_share_synthetic)}</small>"
     drawing = distribution_svg(column.name, column.distribution) if chart else "<small>not drawn</small>"
     return (
-        f'<tr><th scope="row">{escape(column.name)}<small>{KIND_WORDS[column.kind]}</small>{empty}</th>'
+        f'<tr><th scope="row">{escape(column.name)}<small>{column.kind}</small>{empty}</th>'
         f'<td><b class="dot g{grade(column.accuracy)}"></b>{percent(column.accuracy)}{ceiling}</td>'
-        f"<td{mark}>{alone}</td><td>{percent(column.unseen_share)}{expected}</td>"
+        f"<td{mark}>{alone}</td><td{mark_new}>{percent(column.unseen_share)}{expected}</td>"
         f'<td class="draw">{drawing}</td></tr>\n'
     )
 
@@ -145,7 +147,7 @@ def _pairs(table: TableQuality) -> str:
     legend = "".join(f'<span><b class="dot g{step}"></b>{word}</span>' for step, word in enumerate(words))
     return (
         '<h3 class="part">Pairs of columns</h3>'
-        f'<p class="hint">Accuracy of two columns together, {shown}. Point at a cell to read it.</p>'
+        f'<p class="hint">Accuracy of two columns together, for {shown}. Point at a cell to read it.</p>'
         f'<p class="key">{legend}</p><div class="pairs"><div class="wide">{pairs_svg(names, table.pairs)}</div>'
         '<table class="worst"><caption>Worst pairs</caption><thead><tr><th scope="col">Pair</th>'
         f'<th scope="col">Accuracy</th><th scope="col">Ceiling</th></tr></thead><tbody>{rows}</tbody></table></div>'

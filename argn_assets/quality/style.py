@@ -41,7 +41,7 @@ section { margin: 40px 0; }
 .hint, .key { margin: 4px 0 10px; color: var(--soft); font-size: 14px; }
 .key { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; }
 .key .swatch { width: 22px; height: 8px; margin-right: -8px; border-radius: 2px; }
-.key span:last-child { margin-left: auto; }
+.key .aside { margin-left: auto; }
 .swatch.real { background: var(--real); } .swatch.made { background: var(--made); }
 .wide { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; background: var(--card); font-size: 15px; }
@@ -75,6 +75,11 @@ dt { font-weight: 600; }
 dd { margin: 2px 0 0; color: var(--soft); font-size: 15px; }
 .provenance th { width: 220px; font-weight: 500; color: var(--soft); }
 .provenance td { overflow-wrap: anywhere; }
+@media (max-width: 720px) {
+  header, main { padding: 0 14px; }
+  .tiles { grid-template-columns: 1fr 1fr; }
+  th, td { padding: 10px; }
+}
 @media print {
   :root {
     --page: #fff; --card: #fff; --ink: #000; --soft: #444; --rule: #ccc; --real: #b9c1ce; --made: #0f8b8d;

@@ -18,7 +18,7 @@ GRADES = (0.98, 0.95, 0.90, 0.80)  # accuracies where the map changes colour
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share for people; a tiny one is not written as nothing, an almost full one not as all.
+    r"""Write a share for people; a tiny one is not written as nothing, an almost full one not as all.
 
     >>> percent(0.9714), percent(0.0), percent(0.00001), percent(0.99999), percent(1.0)
     ('97.1\xa0%', '0\xa0%', '<0.1\xa0%', '>99.9\xa0%', '100\xa0%')
