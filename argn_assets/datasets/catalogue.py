@@ -13,9 +13,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from argn_assets.datasets.locations import SourceFile, absolute, open_system, unreadable
+from argn_assets.datasets.locations import SourceFile, absolute, in_project, open_system, unreadable
 from argn_assets.datasets.messages import listing, shown_url, suggestion
 from argn_assets.datasets.parse import parse_dataset
 from argn_assets.datasets.spec import DATASET_NAME_RULE, DatasetSpec, is_dataset_name
@@ -26,16 +25,8 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def catalogue_url() -> str:
-    """Return the catalogue's path or URL: ARGN_DATASETS, or `datasets`.
-
-    A relative path belongs to the project: the nearest folder upwards with a `dagster.yaml`, else the working folder.
-    """
-    place = os.environ.get("ARGN_DATASETS") or DEFAULT_FOLDER
-    if "://" in place or os.path.isabs(place):
-        return place
-    here = Path.cwd()
-    project = next((folder for folder in (here, *here.parents) if (folder / "dagster.yaml").is_file()), here)
-    return place if project == here else str(project / place)
+    """Return the catalogue's path or URL: ARGN_DATASETS, or `datasets`; a relative path belongs to the project."""
+    return in_project(os.environ.get("ARGN_DATASETS") or DEFAULT_FOLDER)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,12 @@ class SourceFile:
     shown: str
 
     @property
+    def name(self) -> str:
+        """The path in lower case, as it is matched with suffixes: a web address goes without its query."""
+        path = self.path.partition("?")[0] if self.path.startswith(("http://", "https://")) else self.path
+        return path.casefold()
+
+    @property
     def is_local(self) -> bool:
         """Tell whether the file is on this machine's disks."""
         return "file" in _protocols(self.system)
@@ -79,6 +85,18 @@ def absolute(source: str, folder: str) -> str:
     if "://" in folder:
         return f"{folder.rstrip('/')}/{expanded}"
     return os.path.normpath(os.path.join(os.path.abspath(folder or "."), expanded))
+
+
+def in_project(place: str) -> str:
+    """Return a relative path as one of the project: the nearest folder upwards that has a `dagster.yaml`.
+
+    Absolute paths and URLs come back as they are, and so does everything where there is no such folder.
+    """
+    if "://" in place or os.path.isabs(place):
+        return place
+    here = Path.cwd()
+    project = next((folder for folder in (here, *here.parents) if (folder / "dagster.yaml").is_file()), here)
+    return place if project == here else str(project / place)
 
 
 def relative_source(source: str, folder: str) -> str:

@@ -82,7 +82,7 @@ def _compose(text: str, file: str) -> yaml.Node:
         mark = error.problem_mark or error.context_mark
         place = f"{file}, line {mark.line + 1}, column {mark.column + 1}" if mark else file
         detail = ": ".join(part for part in (error.context, error.problem) if part)
-        hint = " Indent with spaces, not tabs." if "\\t" in detail else ""
+        hint = " Indent with spaces, not tabs." if "\\t" in detail or "tab" in detail else ""
         raise ConfigError(f"{place}: not YAML: {detail}.{hint}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error

@@ -58,11 +58,10 @@ def read_csv_files(
 def unpacked(file: SourceFile) -> bytes:
     """Return a file's bytes, unpacked where its name ends in .gz or .zip."""
     content = file.read_bytes()
-    name = file.path.casefold()
     try:
-        if name.endswith(".gz"):
+        if file.name.endswith(".gz"):
             return gzip.decompress(content)
-        return _zip_member(content, file) if name.endswith(".zip") else content
+        return _zip_member(content, file) if file.name.endswith(".zip") else content
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{file.shown} cannot be unpacked: {error}. Is the file complete?") from error
 

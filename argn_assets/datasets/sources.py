@@ -82,9 +82,8 @@ def _kind(files: list[SourceFile]) -> str:
 
 
 def _kind_of(file: SourceFile) -> str:
-    name = file.path.casefold()
     for suffix, kind in SUFFIXES.items():
-        if name.endswith(suffix):
+        if file.name.endswith(suffix):
             return kind
     raise SourceError(f"{file.shown}: a file of an unknown kind. A source's name ends in one of {listing(SUFFIXES)}.")
 

@@ -67,10 +67,7 @@ def _number_or_boolean(values: pl.Series, null_values: tuple[str, ...], decimal:
 
 
 def _without(texts: pl.Series, null_values: tuple[str, ...]) -> pl.Series:
-    import polars as pl
-
-    missing = texts.is_in(pl.Series(null_values, dtype=pl.String))
-    return texts.set(missing.fill_null(False), None) if null_values else texts
+    return texts.set(texts.is_in(list(null_values)).fill_null(False), None) if null_values else texts
 
 
 def _all_match(texts: pl.Series, pattern: str) -> bool:

@@ -1,71 +1,22 @@
-"""`argn`: the command line. Exit codes: 0 well, 1 an error that the message explains, 2 a command line it cannot read.
-
-Commands import what they need when they run, so that `argn --help` and `argn datasets list` answer at once. Commands
-that belong to another room stand in EXTENSIONS and are imported from there.
-"""
+"""`argn datasets`: list, check, add and remove declared data sets."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from argn_assets import __version__
+from argn_assets.cli.group import CommandGroup
+from argn_assets.cli.printing import open_console, print_table
 from argn_assets.errors import ArgnError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from argn_assets.datasets import Catalogue, DatasetSpec
 
-# group -> command -> where it is defined; a command whose module is not there does not exist.
-EXTENSIONS = {
-    "argn": {"backfill": "argn_assets.commands:backfill"},
-    "datasets": {"sync": "argn_assets.commands:sync"},
-}
 
-
-class CommandGroup(click.Group):
-    """A group of commands, those of EXTENSIONS among them, that turns errors of ours into one message."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands, sorted."""
-        extensions = EXTENSIONS.get(self.name or "", {})
-        found = (name for name, place in extensions.items() if find_spec(place.partition(":")[0]) is not None)
-        return sorted({*super().list_commands(ctx), *found})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported if it belongs to another room."""
-        place = EXTENSIONS.get(self.name or "", {}).get(cmd_name)
-        if place is None or cmd_name not in self.list_commands(ctx):
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours is one message on stderr and exit code 1, without a traceback."""
-        try:
-            return super().invoke(ctx)
-        except ArgnError as error:
-            raise click.ClickException(str(error)) from error
-
-
-CommandGroup.group_class = CommandGroup
-
-
-@click.group("argn", cls=CommandGroup)
-@click.version_option(__version__, prog_name="argn")
-def main() -> None:
-    """Make synthetic tables, as data assets."""
-
-
-@main.group()
+@click.group(cls=CommandGroup, elsewhere={"sync": ("argn_assets.commands:sync", "Make partitions of the data sets.")})
 def datasets() -> None:
     """Declared data sets: the YAML files of the catalogue.
 
@@ -98,7 +49,7 @@ def list_datasets(as_json: bool) -> None:
     if not rows:
         click.echo(f"No data set is declared in {catalogue.url}. Add one: argn datasets add NAME --source FILE")
         return
-    _print_table(
+    print_table(
         ["data set", "tables", "source", "state"],
         (
             (row["dataset"], "\n".join(row["tables"]), "\n".join(row["tables"].values()), row["problem"] or "ok")
@@ -216,14 +167,14 @@ def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, 
 
 
 def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
-    console = _console()
+    console = open_console()
     for report in reports:
         for table in report["tables"]:
             dropped = f", left out: {', '.join(table['dropped'])}" if table["dropped"] else ""
             first = f" (at most the first {rows:,} looked at)" if rows else ""
             title = f"{report['dataset']} · {table['table']}: {table['rows']:,} rows{first}{dropped}"
             console.print(title, style="bold", markup=False, highlight=False)
-            _print_table(
+            print_table(
                 ["column", "type", "missing", "encoding", "why"],
                 (
                     (row["column"], row["dtype"], f"{row['nulls']:,}", row["encoding"] or "–", row["reason"])
@@ -232,22 +183,3 @@ def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
             )
         if report["problem"]:
             click.echo(f"{report['dataset']}: {report['problem']}", err=True)
-
-
-def _print_table(headings: list[str], rows: Iterable[tuple[str, ...]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: names may hold what rich takes for markup
-    _console().print(table)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=160)

@@ -1,0 +1,226 @@
+"""What a declaration may say, and what the message says when it may not."""
+
+from __future__ import annotations
+
+import string
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from argn_assets.datasets import DatasetSpec, TableSpec, parse_dataset
+from argn_assets.datasets.encoding_names import known_encodings
+from argn_assets.datasets.spec import is_dataset_name
+from argn_assets.errors import ConfigError
+
+HEAD = "dataset: shop\ntables:\n  users:\n    source: users.csv\n"
+
+
+def problem(text: str | bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_dataset(text, "shop.yaml")
+    return str(caught.value)
+
+
+# O1
+def test_the_defaults_are_those_of_the_specification():
+    spec = parse_dataset(HEAD, "shop.yaml")
+    generator, sampling = spec.generator, spec.sampling
+    assert (generator.family, generator.model_size, generator.max_epochs, generator.max_training_time) == (
+        "argn",
+        "M",
+        100,
+        60,
+    )
+    assert (sampling.rows, sampling.temperature, sampling.top_p, sampling.rare) == ("same", 1, 1, "sample")
+    assert (spec.value_protection, spec.holdout, spec.seed, spec.target) == (True, 0.2, 0, None)
+    assert (spec.csv.null_values, spec.csv.decimal) == (("", "NA"), ".")
+    assert (spec.keep.last, spec.keep.days, spec.max_age_days, spec.floors.fidelity) == (5, 90, 8, None)
+
+
+def test_every_field_of_this_version_can_be_written():
+    spec = parse_dataset(
+        """
+dataset: shop
+tables:
+  users:
+    source: users.csv
+    primary_key: id
+    limit_rows: 10
+    columns: {age: {encoding: numeric_binned}, mail: {role: drop}, id: {role: key}}
+generator: {family: argn, model_size: S, max_epochs: 2.5, max_training_time: 0.5, batch_size: 64}
+variants: []
+folds: 0
+meta_model: none
+sampling: {rows: 1000, temperature: 0.9, top_p: 0.95, rare: sample}
+retrain: {on_change: true, at_latest: weekly, always: false, warm_start: false, only_on_drift: null}
+value_protection: false
+target: age
+holdout: 0
+csv: {null_values: [NO, "-1"], decimal: ",", separator: ";"}
+raw: copy
+export: {to: null, format: parquet}
+publish: false
+floors: {fidelity: 0.8, copy_rate: 0.01}
+max_age_days: null
+keep: {last: 1, days: 0}
+owners: [me@example.org]
+tags: {since: 2013-01-01}
+compute: {engine: local}
+seed: 7
+""",
+        "shop.yaml",
+    )
+    users = spec.tables["users"]
+    assert users.encoding_types() == {"age": "numeric_binned"}
+    assert (users.dropped(), users.limit_rows, users.primary_key) == (("mail",), 10, "id")
+    assert (spec.sampling.rows, spec.generator.batch_size, spec.target_column()) == (1000, 64, ("users", "age"))
+    # YAML 1.2: neither `NO` nor a date is anything but text
+    assert spec.csv.null_values == ("NO", "-1")
+    assert spec.tags == {"since": "2013-01-01"}
+
+
+def test_a_declaration_survives_being_written_as_json():
+    spec = parse_dataset(HEAD + "target: age\nseed: 3\n", "shop.yaml")
+    assert DatasetSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_a_declaration_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        parse_dataset(HEAD, "shop.yaml").seed = 3
+
+
+@given(st.text(string.ascii_lowercase + string.digits + "_.-", min_size=1, max_size=63))
+def test_a_dataset_name_is_of_one_alphabet_starts_plainly_and_has_no_double_dot(name):
+    assert is_dataset_name(name) == (name[0] not in "_.-" and ".." not in name)
+
+
+@given(st.text(max_size=70))
+def test_an_accepted_name_is_one_harmless_path_segment(name):
+    if is_dataset_name(name):
+        assert not set(name) & set("/\\\0\n :%")
+        assert name not in (".", "..")
+        assert len(name) <= 63
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a..b", "Planes", "a/b", "a\n", "é", "-a", "a" * 64, "con:"])
+def test_a_bad_name_is_refused_with_the_alphabet(name):
+    with pytest.raises(ValidationError, match="a-z 0-9"):
+        DatasetSpec(dataset=name, tables={"t": TableSpec(source="t.csv")})
+
+
+def test_encodings_are_known_by_their_files():
+    from argn_assets.encodings.base import encodings
+
+    assert set(known_encodings()) == set(encodings())
+
+
+BAD = {
+    "": ["shop.yaml is empty", "dataset: planes"],
+    "- 1": ["does not hold fields"],
+    "dataset: shop\n\ttables: 1": ["line 2", "not YAML", "spaces"],
+    "dataset: shop\ntables: {a: [}": ["line 2", "not YAML"],
+    HEAD + "---\na: 1": ["single document"],
+    "dataset: shop": ["tables", "required", "source: planes.csv"],
+    "dataset: shop\ntables: {}": ["line 2", "tables", "at least one table"],
+    "dataset: ../x\ntables: {t: {source: a}}": ["line 1", "dataset", "'../x'", "a-z 0-9", "'..'"],
+    "dataset: 2013\ntables: {t: {source: a}}": ["dataset", "2013", "quotes"],
+    "dataset: true\ntables: {t: {source: a}}": ["dataset", "true", "quotes"],
+    "dataset: shop\ndataset: shop\ntables: {t: {source: a}}": ["line 2", "'dataset'", "twice"],
+    "dataset: shop\ntables: {t: {source: a}, t: {source: b}}": ["line 2", "'t'", "twice"],
+    "dataset: shop\ntables: {../t: {source: a}}": ["'../t'", "cannot name a table"],
+    "dataset: shop\ntables: {t: {source: a}, T: {source: b}}": ["'t'", "'T'", "case"],
+    "dataset: shop\ntables: {1: {source: a}}": ["tables.1", "quotes"],
+    "dataset: shop\ntables: {t: {sorce: a}}": ["unknown field 'sorce'", "Did you mean 'source'?", "primary_key"],
+    "dataset: shop\ntables: {t: a.csv}": ["tables.t", "'a.csv'", "fields"],
+    "dataset: shop\ntables: {t: {source: ''}}": ["tables.t.source", "''"],
+    "dataset: shop\ntables: {t: {source: {sql: select, connection: X}}}": ["source", "sql", "not built yet", "parquet"],
+    HEAD + "    primary_key: [a, b]": ["line 5", "primary_key", "one column"],
+    HEAD + "    limit_rows: 0": ["line 5", "limit_rows", "0", "greater than or equal to 1"],
+    HEAD + "    limit_rows: many": ["limit_rows", "'many'", "integer"],
+    HEAD + "    context: {table: users, key: id}": ["context", "not built yet", "null"],
+    HEAD + "    constraints: [{type: inequality}]": ["constraints", "not built yet", "[]"],
+    HEAD + "    columns: {a: {encoding: numeric_bined}}": [
+        "'numeric_bined'",
+        "Did you mean 'numeric_binned'?",
+        "known",
+    ],
+    HEAD + "    columns: {a: drop}": ["columns.a", "'drop'", "fields"],
+    HEAD + "    columns: {a: {role: pattern}}": ["role", "'pattern'", "not built yet", "'drop'"],
+    HEAD + "    columns: {a: {role: dropp}}": ["'dropp'", "Did you mean 'drop'?"],
+    HEAD + "    columns: {a: {role: key}}": ["'a'", "primary_key: a"],
+    HEAD + "    columns: {a: {role: drop, encoding: boolean}}": ["columns.a", "has no encoding"],
+    HEAD + "    primary_key: a\n    columns: {a: {role: drop}}": ["primary_key 'a'", "remove"],
+    HEAD + "    primary_key: a\n    columns: {a: {encoding: boolean}}": ["primary_key 'a'", "no encoding"],
+    HEAD + "epochs: 3": ["line 5", "unknown field 'epochs'", "generator"],
+    HEAD + "generator: {epochs: 3}": ["'epochs'", "Did you mean 'max_epochs'?"],
+    HEAD + "generator: {family: ctgan}": ["generator.family", "'ctgan'", "not built yet", "'argn'"],
+    HEAD + "generator: {model_size: XL}": ["generator.model_size", "'XL'", "'S', 'M' or 'L'"],
+    HEAD + "generator: {max_training_time: 0}": ["max_training_time", "0", "greater than 0"],
+    HEAD + "generator: {max_epochs: .inf}": ["max_epochs", "inf", "finite"],
+    HEAD + "generator: {max_epochs: true}": ["max_epochs", "true", "number"],
+    HEAD + "generator:": ["generator", "nothing stands here"],
+    HEAD + "variants: [{model_size: S}]": ["variants", "not built yet", "[]"],
+    HEAD + "folds: 5": ["folds", "5", "not built yet", "0"],
+    HEAD + "meta_model: mixture": ["meta_model", "'mixture'", "'none'"],
+    HEAD + "sampling: {rows: 0}": ["sampling.rows", "0", "'same'"],
+    HEAD + "sampling: {rows: all}": ["sampling.rows", "'all'", "'same'"],
+    HEAD + "sampling: {rare: constant}": ["sampling.rare", "not built yet", "'sample'"],
+    HEAD + "sampling: {temperature: 0}": ["temperature", "greater than 0"],
+    HEAD + "sampling: {top_p: 1.5}": ["top_p", "1.5", "less than or equal to 1"],
+    HEAD + "retrain: {always: true}": ["retrain.always", "true", "not built yet", "false"],
+    HEAD + "retrain: {at_latest: daily}": ["retrain.at_latest", "'daily'", "'weekly'"],
+    HEAD + "value_protection: maybe": ["value_protection", "'maybe'", "true or false"],
+    HEAD + "holdout: 0.6": ["holdout", "0.6", "0.5"],
+    HEAD + "csv: {decimal: ','}": ["csv", "separator: ';'"],
+    HEAD + "csv: {separator: '||'}": ["csv.separator", "'||'", "one ASCII character"],
+    HEAD + "csv: {null_values: [-1]}": ["null_values", "-1", "quotes"],
+    HEAD + "raw: reference": ["raw", "'reference'", "'copy'"],
+    HEAD + "export: {to: s3://bucket/x}": ["export.to", "not built yet", "null"],
+    HEAD + "publish: true": ["publish", "true", "not built yet", "false"],
+    HEAD + "compute: {engine: ray}": ["compute.engine", "'ray'", "'local'"],
+    HEAD + "floors: {fidelity: 2}": ["floors.fidelity", "2", "1"],
+    HEAD + "floors: {copy_rate: 0.5}": ["floors.copy_rate", "not built yet", "0.01"],
+    HEAD + "keep: {last: 0}": ["keep.last", "0"],
+    HEAD + "owners: me": ["owners", "'me'", "list"],
+    HEAD + "seed: -1": ["seed", "-1", "greater than or equal to 0"],
+    "dataset: shop\ntables: {t: {source: a}, u: {source: b}}\ntarget: age": ["line 3", "'age'", "table.column"],
+    HEAD + "    columns: {age: {role: drop}}\ntarget: age": ["line 6", "'age'", "dropped"],
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_file_is_explained_with_file_field_value_and_what_would_do(text):
+    message = problem(text)
+    assert "shop.yaml" in message
+    for part in BAD[text]:
+        assert part in message or part.capitalize() in message, message
+
+
+def test_all_problems_of_a_file_are_told_at_once_in_its_order():
+    lines = problem(HEAD + "seed: -1\nfolds: 3\nholdout: 1\n").splitlines()
+    assert "3 problems" in lines[0]
+    assert [line.split(": ")[1] for line in lines[1:]] == ["seed", "folds", "holdout"]
+
+
+def test_text_in_another_code_page_is_told_with_its_line():
+    assert "line 5: not UTF-8" in problem(HEAD.encode() + b"tags: {a: \xe9}")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(sorted(DatasetSpec.model_fields)), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_whatever_a_file_holds_it_is_a_declaration_or_one_error_of_ours(value):
+    import yaml
+
+    with suppress(ConfigError):
+        parse_dataset(yaml.safe_dump(value), "shop.yaml")
