@@ -11,10 +11,19 @@ ColumnRole = Literal["value", "key"]
 
 @dataclass(frozen=True, slots=True)
 class SubColumn:
-    """One integer code of an encoded column: `name` within the column, codes in [0, cardinality)."""
+    """One integer code of an encoded column.
+
+    Attributes:
+        name: unique within the column.
+        cardinality: codes are in [0, cardinality).
+        unknown: the code of what stats do not know or do not show; never drawn when another code can be.
+        null: the code that stands for a missing value, where this sub-column says so.
+    """
 
     name: str
     cardinality: int
+    unknown: int | None = None
+    null: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,6 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 
 Codes = NDArray[np.uint16]
-UNKNOWN = 0  # the code of what stats do not know or do not show; the first code of every single-sub-column encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,11 @@ class Encoding(ABC):
     @abstractmethod
     def decode(cls, codes: Codes, stats: Any, chance: Chance | None = None) -> pl.Series:
         """Read codes, [B, S], back to values, [B]; nulls where a code says so."""
+
+
+def single_sub_column(name: str, has_null: bool, n_values: int) -> SubColumn:
+    """Return the layout that encodings with a table of values share: 0 unknown, 1 null where seen, then the values."""
+    return SubColumn(name, 1 + has_null + n_values, unknown=0, null=1 if has_null else None)
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
 from argn_assets.encodings.protection import Protection, smallest_per_group
 from argn_assets.errors import SchemaError
 from argn_assets.schema import SubColumn
@@ -95,7 +95,7 @@ class Categorical(Encoding):
     @classmethod
     def sub_columns(cls, stats: CategoricalStats) -> tuple[SubColumn, ...]:
         """One sub-column, `value`."""
-        return (SubColumn("value", 1 + stats.has_null + len(stats.categories)),)
+        return (single_sub_column("value", stats.has_null, len(stats.categories)),)
 
     @classmethod
     def encode(cls, values: pl.Series, stats: CategoricalStats, chance: Chance | None = None) -> Codes:

@@ -103,7 +103,7 @@ class Datetime(Encoding):
     def sub_columns(cls, stats: DatetimeStats) -> tuple[SubColumn, ...]:
         """`null` where nulls were seen, then the parts that vary."""
         parts = tuple(SubColumn(PARTS[i], stats.part_highs[i] - stats.part_lows[i] + 1) for i in stats.varying)
-        return (SubColumn("null", 2), *parts) if stats.has_null else parts
+        return (SubColumn("null", 2, null=1), *parts) if stats.has_null else parts
 
     @classmethod
     def encode(cls, values: pl.Series, stats: DatetimeStats, chance: Chance | None = None) -> Codes:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
 from argn_assets.encodings.number_counts import (
     MOST_DECIMALS,
     Domain,
@@ -105,7 +105,7 @@ class NumericBinned(Encoding):
     @classmethod
     def sub_columns(cls, stats: NumericBinnedStats) -> tuple[SubColumn, ...]:
         """`bin`, and `slot` where some bin has several cells."""
-        bins = SubColumn("bin", 1 + stats.has_null + len(stats.bin_starts))
+        bins = single_sub_column("bin", stats.has_null, len(stats.bin_starts))
         slots = int(stats.bin_sizes.max(initial=1))
         return (bins, SubColumn("slot", slots)) if slots > 1 else (bins,)
 

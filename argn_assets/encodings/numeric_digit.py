@@ -104,7 +104,7 @@ class NumericDigit(Encoding):
     @classmethod
     def sub_columns(cls, stats: NumericDigitStats) -> tuple[SubColumn, ...]:
         """`null` and `negative` where seen, then `e<position>` from the highest digit down."""
-        flags = [SubColumn("null", 2)] * stats.has_null + [SubColumn("negative", 2)] * stats.has_negative
+        flags = [SubColumn("null", 2, null=1)] * stats.has_null + [SubColumn("negative", 2)] * stats.has_negative
         places = range(stats.n_digits - stats.decimals - 1, -stats.decimals - 1, -1)
         digits = [SubColumn(f"e{p}", stats.top + 1 if i == 0 else 10) for i, p in enumerate(places)]
         return (*flags, *digits)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
 from argn_assets.encodings.number_counts import (
     Domain,
     Keys,
@@ -80,7 +80,7 @@ class NumericDiscrete(Encoding):
     @classmethod
     def sub_columns(cls, stats: NumericDiscreteStats) -> tuple[SubColumn, ...]:
         """One sub-column, `value`."""
-        return (SubColumn("value", 1 + stats.has_null + len(stats.values)),)
+        return (single_sub_column("value", stats.has_null, len(stats.values)),)
 
     @classmethod
     def encode(cls, values: pl.Series, stats: NumericDiscreteStats, chance: Chance | None = None) -> Codes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,9 @@ class EncodedTable:
     def sub_columns(self) -> tuple[SubColumn, ...]:
         """All sub-columns in the order of the block, named `column.sub-column`, [S]."""
         return tuple(
-            SubColumn(f"{column}.{sub.name}", sub.cardinality) for column, subs in self.columns.items() for sub in subs
+            dataclasses.replace(sub, name=f"{column}.{sub.name}")
+            for column, subs in self.columns.items()
+            for sub in subs
         )
 
     def to_arrow(self) -> pa.Table:
@@ -58,7 +61,7 @@ class EncodedTable:
 
         names = [f"{i}:{sub.name}" for i, sub in enumerate(self.sub_columns)]
         arrays = [pa.array(codes) for codes in self.codes]
-        layout = [[name, [[s.name, s.cardinality] for s in subs]] for name, subs in self.columns.items()]
+        layout = [[name, [dataclasses.astuple(s) for s in subs]] for name, subs in self.columns.items()]
         metadata = {"argn_layout": json.dumps(layout, ensure_ascii=False)}
         return pa.table([*arrays, pa.array(self.validation)], names=[*names, "validation"], metadata=metadata)
 

@@ -1,0 +1,60 @@
+"""The engine: tables in, model artifacts out; artifacts in, tables out. No files, no Dagster, no global random state.
+
+Names are loaded when they are first used, so that reading a configuration does not load torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine.api import generate_batches, generate_flat, train_flat
+    from argn_assets.engine.config import TrainingConfig
+    from argn_assets.engine.train import EpochProgress, train_model
+    from argn_assets.tables import (
+        combine_partial_stats,
+        compute_partial_stats,
+        compute_stats,
+        decode_table,
+        encode_batch_for_ray,
+        encode_table,
+    )
+
+_HOMES = {
+    "ModelArtifact": "argn_assets.artifact",
+    "TrainingConfig": "argn_assets.engine.config",
+    "EpochProgress": "argn_assets.engine.train",
+    "train_model": "argn_assets.engine.train",
+    "train_flat": "argn_assets.engine.api",
+    "generate_flat": "argn_assets.engine.api",
+    "generate_batches": "argn_assets.engine.api",
+    "compute_stats": "argn_assets.tables",
+    "compute_partial_stats": "argn_assets.tables",
+    "combine_partial_stats": "argn_assets.tables",
+    "encode_table": "argn_assets.tables",
+    "decode_table": "argn_assets.tables",
+    "encode_batch_for_ray": "argn_assets.tables",
+}
+
+__all__ = [
+    "EpochProgress",
+    "ModelArtifact",
+    "TrainingConfig",
+    "combine_partial_stats",
+    "compute_partial_stats",
+    "compute_stats",
+    "decode_table",
+    "encode_batch_for_ray",
+    "encode_table",
+    "generate_batches",
+    "generate_flat",
+    "train_flat",
+    "train_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"argn_assets.engine has no {name!r}. It has: {', '.join(__all__)}.")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,50 @@
+"""How a model is trained. No torch here, so that a declaration can be checked without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from argn_assets.errors import ConfigError
+
+ModelSize = Literal["S", "M", "L"]
+FEWEST_BATCH, MOST_BATCH = 8, 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings of one training.
+
+    Attributes:
+        model_size: `S`, `M` or `L`: layer widths, and with them quality and cost.
+        max_epochs: passes over the training rows, at most; may be a fraction.
+        max_training_time: minutes, at most.
+        batch_size: rows per step; None chooses by the number of rows.
+        any_order: train every order of the columns, so that any of them may be given when generating.
+        device: `auto` takes a GPU where there is one; else a torch device such as `cpu` or `cuda:0`.
+    Raises:
+        ConfigError: a value out of range; names the setting, the value and the range.
+    """
+
+    model_size: ModelSize = "M"
+    max_epochs: float = 100.0
+    max_training_time: float = 14400.0
+    batch_size: int | None = None
+    any_order: bool = True
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.model_size not in get_args(ModelSize):
+            raise ConfigError(f"model_size is {self.model_size!r}; it may be {', '.join(get_args(ModelSize))}.")
+        for name in ("max_epochs", "max_training_time"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ConfigError(f"{name} is {value!r}; it must be a number from 0 up.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size!r}; it must be a whole number from 1 up, or None.")
+
+
+def batch_size_for(n_rows: int) -> int:
+    """Return the rows per step for `n_rows` training rows: a power of two near a 64th of them, 8 to 2048."""
+    return max(FEWEST_BATCH, min(MOST_BATCH, 1 << max(0, (n_rows // 64)).bit_length() - 1 if n_rows >= 64 else 1))

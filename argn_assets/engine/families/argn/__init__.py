@@ -1,0 +1,1 @@
+"""ARGN: all columns in one masked autoregressive network."""

@@ -1,0 +1,145 @@
+"""The flat ARGN model: one network over all columns, each predicted from the columns before it in some order.
+
+Every sub-column has hidden units of its own. The weights between the embedding of one sub-column and the hidden units
+of another are masked by the order of their columns, so a single product computes all conditionals of a row at once
+(a MADE network, Germain et al. 2015, over columns, with the order drawn anew in training). Predictions are grouped
+into blocks of like cardinality; nothing loops over columns in a training step.
+"""
+
+# B rows, S sub-columns, C columns, G orders, E embedding width, H hidden units, N sub-columns of a block,
+# W hidden units per sub-column of a block, K cardinality
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from argn_assets.engine.families.argn.layout import Block, NetworkLayout
+
+_IMPOSSIBLE = -1e9  # logit of a code beyond a sub-column's cardinality
+
+
+class FlatModel(nn.Module):
+    """The network; see the module. `layout` fixes every shape."""
+
+    offsets: Tensor
+    columns: Tensor
+    hidden_owner: Tensor
+
+    def __init__(self, layout: NetworkLayout):
+        super().__init__()
+        self.layout, self.blocks = layout, layout.blocks
+        n_sub, width = len(layout.cardinalities), layout.width.embedding
+        n_hidden = sum(len(b.sub_columns) * b.width for b in self.blocks)
+        owners = [s for b in self.blocks for s in b.sub_columns for _ in range(b.width)]
+        starts = torch.tensor((0, *layout.cardinalities[:-1])).cumsum(0)
+        self.register_buffer("offsets", starts, persistent=False)
+        self.register_buffer("columns", torch.tensor(layout.columns), persistent=False)
+        self.register_buffer("hidden_owner", torch.tensor(owners), persistent=False)
+        bound = 1 / math.sqrt(n_sub * width)
+        self.embedding = nn.Parameter(torch.randn(sum(layout.cardinalities), width))
+        self.first_weight = nn.Parameter(torch.empty(n_sub * width, n_hidden).uniform_(-bound, bound))
+        self.first_bias = nn.Parameter(torch.zeros(n_hidden))
+        self.middle = nn.ParameterList(
+            torch.randn(layout.width.depth - 1, len(b.sub_columns), b.width, b.width) / (2 * math.sqrt(b.width))
+            for b in self.blocks
+        )
+        self.last_weight = nn.ParameterList(
+            torch.randn(len(b.sub_columns), b.width, b.cardinality) * math.sqrt(2 / (b.width + b.cardinality))
+            for b in self.blocks
+        )
+        self.last_bias = nn.ParameterList(self._padding(b) for b in self.blocks)
+
+    def _padding(self, block: Block) -> Tensor:
+        bias = torch.zeros(len(block.sub_columns), 1, block.cardinality)  # [N, 1, K]
+        for n, position in enumerate(block.sub_columns):
+            bias[n, 0, self.layout.cardinalities[position] :] = _IMPOSSIBLE
+        return bias
+
+    @torch.no_grad()
+    def start_from_marginals(self, codes: Tensor, only: bool = False) -> None:
+        """Set the output biases to the log of each sub-column's smoothed frequencies in `codes`, [B, S].
+
+        With `only`, the weights before them become zero, so that the model is the product of the marginals.
+        """
+        for block, weight, bias in zip(self.blocks, self.last_weight, self.last_bias, strict=True):
+            for n, position in enumerate(block.sub_columns):
+                cardinality = self.layout.cardinalities[position]
+                counts = torch.bincount(codes[:, position].long(), minlength=cardinality).float() + 1
+                bias[n, 0, :cardinality] = (counts / counts.sum()).log()
+            if only:
+                weight.zero_()
+
+    def visible_for(self, ranks: Tensor) -> Tensor:
+        """Return which sub-column sees which, [G, S, S] of 0 and 1, for the rank of every column, [G, C].
+
+        A sub-column sees the columns of lower rank and the earlier sub-columns of its own column.
+        """
+        rank = ranks[:, self.columns]  # [G, S]
+        position = torch.arange(len(self.columns), device=rank.device)
+        own = (self.columns[:, None] == self.columns[None, :]) & (position[:, None] < position[None, :])
+        return ((rank[:, :, None] < rank[:, None, :]) | own).float()
+
+    def ranks(self, n_orders: int, any_order: bool, rng: torch.Generator) -> Tensor:
+        """Draw `n_orders` orders of the columns, [G, C]; context columns come before all others."""
+        n_columns = self.layout.columns[-1] + 1
+        n_given = 0 if self.layout.n_context == 0 else self.layout.columns[self.layout.n_context - 1] + 1
+        if any_order:
+            ranks = torch.rand(n_orders, n_columns, generator=rng).argsort(1).argsort(1)
+        else:
+            ranks = torch.arange(n_columns).repeat(n_orders, 1)
+        ranks[:, :n_given] = -1
+        return ranks.to(self.offsets.device)
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Return the embeddings of codes, [B, S] -> [B, S, E]."""
+        return functional.embedding(codes + self.offsets, self.embedding)
+
+    def losses(self, codes: Tensor, visible: Tensor) -> list[Tensor]:
+        """Return the negative log-probabilities of codes, [B, S], per block [N, B], in nats.
+
+        Rows are split evenly over the G orders of `visible`, so B must be a multiple of G.
+        """
+        n_rows, n_orders = len(codes), len(visible)
+        embedded = self.embed(codes).view(n_orders, n_rows // n_orders, -1)  # [G, B/G, S*E]
+        embedded = functional.dropout(embedded, self.layout.width.dropout, self.training)
+        shape = (visible.shape[1], self.layout.width.embedding, -1)
+        mask = visible[:, :, self.hidden_owner].unsqueeze(2)  # [G, S, 1, H]
+        weight = (self.first_weight.view(1, *shape) * mask).flatten(1, 2)  # [G, S*E, H]
+        bias = self.first_bias.expand(n_orders, 1, -1)
+        hidden = torch.baddbmm(bias, embedded, weight).relu().view(n_rows, -1)  # [B, H]
+        result = []
+        for index, block in enumerate(self.blocks):
+            end = block.start + block.width * len(block.sub_columns)
+            own = hidden[:, block.start : end].view(n_rows, -1, block.width).transpose(0, 1)  # [N, B, W]
+            logits = self.block_logits(index, own)  # [N, B, K]
+            target = codes[:, block.sub_columns].t()  # [N, B]
+            nll = functional.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
+            result.append(nll.view(target.shape))
+        return result
+
+    def block_logits(self, index: int, own: Tensor) -> Tensor:
+        """Return the logits of block `index` from its first hidden layer, [N, B, W] -> [N, B, K]."""
+        for weight in self.middle[index]:
+            own = own + torch.bmm(own, weight).relu()
+        return torch.baddbmm(self.last_bias[index], own, self.last_weight[index])
+
+    def logits_of(self, position: int, seen: Tensor, weight: Tensor) -> Tensor:
+        """Return the logits of one sub-column, [B, K].
+
+        Args:
+            position: the sub-column.
+            seen: what it sees, [B, D].
+            weight: the rows of the first layer that belong to it, for all hidden units, [D, H].
+        """
+        index = next(i for i, b in enumerate(self.blocks) if position in b.sub_columns)
+        block = self.blocks[index]
+        n = block.sub_columns.index(position)
+        units = slice(block.start + n * block.width, block.start + (n + 1) * block.width)
+        own = torch.addmm(self.first_bias[units], seen, weight[:, units]).relu()  # [B, W]
+        for middle in self.middle[index]:
+            own = own + (own @ middle[n]).relu()
+        logits = torch.addmm(self.last_bias[index][n, 0], own, self.last_weight[index][n])
+        return logits[:, : self.layout.cardinalities[position]]

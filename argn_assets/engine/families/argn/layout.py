@@ -1,0 +1,113 @@
+"""The shape of an ARGN network: which sub-columns there are, and how wide each layer is. No torch here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_BLOCK_LIMITS = (4, 16, 64, 256, 1024, 1 << 16)  # cardinalities that share a block, each up to the limit
+
+
+@dataclass(frozen=True)
+class Width:
+    """Layer widths of one model size.
+
+    Attributes:
+        embedding: numbers per sub-column that the first layer sees.
+        hidden_per_log: hidden units per unit of ln(cardinality) of the predicted sub-column.
+        hidden_least: hidden units per predicted sub-column, at least.
+        depth: hidden layers per predicted sub-column.
+        dropout: share of the embedded numbers hidden at random while training.
+    """
+
+    embedding: int
+    hidden_per_log: int
+    hidden_least: int
+    depth: int
+    dropout: float
+
+
+WIDTHS = {
+    "S": Width(embedding=8, hidden_per_log=6, hidden_least=16, depth=1, dropout=0.1),
+    "M": Width(embedding=10, hidden_per_log=16, hidden_least=48, depth=2, dropout=0.2),
+    "L": Width(embedding=16, hidden_per_log=32, hidden_least=128, depth=2, dropout=0.3),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Target sub-columns of like cardinality, computed as one batched product.
+
+    Attributes:
+        sub_columns: positions of the sub-columns, ascending.
+        cardinality: the largest among them; smaller ones are padded.
+        width: hidden units per sub-column.
+        start: first hidden unit of the block.
+    """
+
+    sub_columns: tuple[int, ...]
+    cardinality: int
+    width: int
+    start: int
+
+
+@dataclass(frozen=True)
+class NetworkLayout:
+    """Sub-columns in order, context first, and the widths of the layers over them.
+
+    Attributes:
+        cardinalities: codes of each sub-column, [S].
+        columns: number of the column that each sub-column belongs to, [S], ascending.
+        n_context: sub-columns that are only given, never predicted; they come first.
+        width: layer widths.
+    """
+
+    cardinalities: tuple[int, ...]
+    columns: tuple[int, ...]
+    n_context: int
+    width: Width
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The predicted sub-columns by cardinality, smallest first."""
+        members: dict[int, list[int]] = {}
+        for position in range(self.n_context, len(self.cardinalities)):
+            limit = next(limit for limit in _BLOCK_LIMITS if self.cardinalities[position] <= limit)
+            members.setdefault(limit, []).append(position)
+        blocks, start = [], 0
+        for _, positions in sorted(members.items()):
+            largest = max(self.cardinalities[p] for p in positions)
+            scaled = self.width.hidden_per_log * round(math.log(max(largest, math.e)))
+            hidden = max(self.width.hidden_least, scaled)
+            blocks.append(Block(tuple(positions), largest, hidden, start))
+            start += hidden * len(positions)
+        return tuple(blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back to an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> NetworkLayout:
+        """Read what `to_json` wrote."""
+        return cls(
+            tuple(document["cardinalities"]),
+            tuple(document["columns"]),
+            document["n_context"],
+            Width(**document["width"]),
+        )
+
+
+def layout_of(groups: Sequence[Sequence[int]], n_context_columns: int, model_size: str) -> NetworkLayout:
+    """Return the layout for columns given as the cardinalities of their sub-columns, context columns first.
+
+    >>> layout_of([[3], [10, 10]], 0, "M").columns
+    (0, 1, 1)
+    """
+    cardinalities = tuple(cardinality for group in groups for cardinality in group)
+    columns = tuple(number for number, group in enumerate(groups) for _ in group)
+    n_context = sum(len(group) for group in groups[:n_context_columns])
+    return NetworkLayout(cardinalities, columns, n_context, WIDTHS[model_size])

@@ -1,0 +1,65 @@
+"""Given values: encoded as what generating starts from, and put back verbatim."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from argn_assets.artifact import ModelArtifact
+from argn_assets.engine.generate import Given
+from argn_assets.errors import ConfigError, SchemaError
+from argn_assets.schema import TableSchema
+from argn_assets.tables.encode import encode_table
+from argn_assets.tables.frames import dtype_named
+
+
+def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows: int) -> Given:
+    """Return what is given of the target's columns: nothing, or the values of `seeds`, n_rows rows.
+
+    Raises:
+        SchemaError: `seeds` has columns that the table does not have.
+        ConfigError: a fixed-order model is given columns other than its first ones.
+    """
+    stats = artifact.tgt_stats
+    layout = stats.sub_columns()
+    n_sub_columns = sum(len(subs) for subs in layout.values())
+    observed = np.zeros((len(layout), n_rows), dtype=bool)
+    if seeds is None:
+        return Given(np.zeros((n_sub_columns, n_rows), dtype=np.uint16), observed)
+    names = [column.name for column in stats.schema.columns]
+    strange = [name for name in seeds.columns if name not in names]
+    if strange:
+        raise SchemaError(f"seed_data has {', '.join(strange)}, which the table does not have: {', '.join(names)}.")
+    columns = []
+    for place, name in enumerate(layout):
+        if name in seeds.columns:
+            observed[place] = seeds[name].is_not_null().to_numpy()
+            columns.append(seeds[name])
+        else:
+            columns.append(pl.Series(name, [None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype)))
+    if not artifact.enable_flexible_generation:
+        _check_order(observed, list(layout))
+    return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed)
+
+
+def _check_order(observed: np.ndarray, names: list[str]) -> None:
+    """Refuse given values that are not the first columns of their row, in the table's order."""
+    gap = np.diff(observed.astype(np.int8), axis=0) > 0
+    if gap.any():
+        column = names[int(np.argmax(gap.any(axis=1))) + 1]
+        raise ConfigError(
+            f"The model was trained in a fixed order of columns, so only its first columns can be given; {column!r} "
+            f"was given without all before it. The order: {', '.join(names)}. Train with any_order=True to give any."
+        )
+
+
+def restore_seed(table: pl.DataFrame, seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame:
+    """Return the table in the schema's column order, with given values as they were given."""
+    columns = []
+    for column in schema.columns:
+        values = table[column.name]
+        if seeds is not None and column.name in seeds.columns:
+            given = seeds[column.name].cast(values.dtype, strict=False)
+            values = pl.select(pl.when(given.is_not_null()).then(given).otherwise(values)).to_series()
+        columns.append(values.alias(column.name))
+    return pl.DataFrame(columns)
