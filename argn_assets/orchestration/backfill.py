@@ -78,24 +78,24 @@ def _run_dataset(
         raise_on_error=False,
     )
     if not result.success:
-        error = _failure_message(result)
-        tell(StageNews(dataset=dataset, asset="", state="failed", text=error))
+        asset, error = _failure(result)
+        tell(StageNews(dataset=dataset, asset=asset, state="failed", text=error))
         return DatasetOutcome(dataset=dataset, run_id=result.run_id, error=error)
     return _outcome(dataset, result)
 
 
-def _failure_message(result: dg.ExecuteInProcessResult) -> str:
+def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """Return the asset that failed, and why: the innermost cause as one line."""
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data is not None and data.user_failure_data.description:
-                return data.user_failure_data.description
+                return event.step_key or "", data.user_failure_data.description
             error = data.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            if error is not None:
-                return error.message.strip()
-    return FALLBACK_MESSAGE
+            return event.step_key or "", FALLBACK_MESSAGE if error is None else error.message.strip()
+    return "", FALLBACK_MESSAGE
 
 
 def _outcome(dataset: str, result: dg.ExecuteInProcessResult) -> DatasetOutcome:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from argn_assets.datasets import Catalogue, DatasetSpec
+from argn_assets.errors import ConfigError
 from argn_assets.orchestration.environment import catalogue_url, store_url
 from argn_assets.store import ArtifactStore
 
@@ -23,7 +24,16 @@ class CatalogueResource(dg.ConfigurableResource[Catalogue]):
 
     def get(self, dataset: str) -> DatasetSpec:
         """Return one declared data set; ConfigError names the file that should declare it."""
-        return self.open().get(dataset)
+        found = self.open()
+        try:
+            return found.get(dataset)
+        except ConfigError as error:
+            if dataset in found.declared_names():
+                raise
+            folder = str(found.url).rstrip("/")
+            raise ConfigError(
+                f"{error} Declare it in {folder}/{dataset}.yaml, or remove the partition {dataset!r}."
+            ) from error
 
 
 class StoreResource(dg.ConfigurableResource[ArtifactStore]):

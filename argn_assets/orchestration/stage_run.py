@@ -70,12 +70,10 @@ def reported(context: dg.AssetExecutionContext, stage: Stage) -> Iterator[None]:
     Raises:
         dagster.Failure: the block raised an `ArgnError`, which is its cause.
     """
-    dataset = context.partition_key
-    tell(StageNews(dataset=dataset, asset=stage.asset, state="started"))
+    tell(StageNews(dataset=context.partition_key, asset=stage.asset, state="started"))
     try:
         yield
     except ArgnError as error:
-        tell(StageNews(dataset=dataset, asset=stage.asset, state="failed", text=str(error)))
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
@@ -113,7 +111,7 @@ def _result(
         value=value,
         metadata={**facts_metadata(action.facts), **parents},
         check_results=check_results(action.checks),
-        tags={"argn/trigger": trigger_of(context.run_tags)},
+        tags={"argn/trigger": trigger_of(context.run.tags)},
     )
 
 

@@ -75,7 +75,10 @@ class Display:
         if news.state == "running":
             self._last_line = now
         self._console.print(
-            f"{news.dataset:>16}  {news.asset:<18} {news.text or news.state}", markup=False, highlight=False
+            f"{news.dataset:>16}  {news.asset:<18} {news.text or news.state}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
