@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from argn_assets.datasets.messages import listing, shown_url, suggestion
+from argn_assets.datasets.messages import listing, shown_text, shown_url, suggestion
 from argn_assets.errors import SourceError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def unreadable(shown: str, error: Exception) -> SourceError:
     """Word the error of a file system."""
     if isinstance(error, PermissionError):
         return SourceError(f"{shown} cannot be read: permission denied. Give this user the right to read it.")
-    return SourceError(f"{shown} cannot be read: {type(error).__name__}: {error}")
+    return SourceError(f"{shown} cannot be read: {type(error).__name__}: {shown_text(str(error))}")
 
 
 def absolute(source: str, folder: str) -> str:
@@ -92,6 +92,7 @@ def in_project(place: str) -> str:
 
     Absolute paths and URLs come back as they are, and so does everything where there is no such folder.
     """
+    place = place if "://" in place else os.path.expanduser(place)
     if "://" in place or os.path.isabs(place):
         return place
     here = Path.cwd()
@@ -148,6 +149,7 @@ def open_system(url: str, shown: str) -> tuple[AbstractFileSystem, str]:
         raise SourceError(f"{shown}: there is no file system called {protocol!r}.{hint}") from error
     except Exception as error:  # missing credentials, in the file system's own words
         raise unreadable(shown, error) from error
+    system.invalidate_cache()  # listings are remembered for the life of the process; sensors look again and again
     return system, str(path)
 
 

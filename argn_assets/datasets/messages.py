@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from urllib.parse import urlsplit, urlunsplit
@@ -33,6 +34,15 @@ def listing(words: Iterable[object]) -> str:
 def shows_values() -> bool:
     """Tell whether values of people's data may stand in messages: only with ARGN_SHOW_VALUES=1."""
     return os.environ.get("ARGN_SHOW_VALUES") == "1"
+
+
+def shown_text(text: str) -> str:
+    """Return another library's message without the users, passwords and queries of the URLs in it.
+
+    >>> shown_text("404, url='https://me:secret@host/a.csv?sig=secret'")
+    "404, url='https://…@host/a.csv?…'"
+    """
+    return re.sub(r"\?[^\s'\"]*=[^\s'\"]*", "?…", re.sub(r"(?<=://)[^/\s@]+@", "…@", text))
 
 
 def shown_url(url: str) -> str:

@@ -26,6 +26,16 @@ else:
 SMALLEST = "The smallest file is: 'dataset: planes' and, below it, 'tables: {planes: {source: planes.csv}}'"
 
 
+# How pydantic says it, and how a file's author would.
+_PLAIN_WORDS = (
+    ("Input should be", "should be"),
+    ("String should have", "should have"),
+    ("a valid dictionary", "names and their values"),
+    ("a valid string", "text"),
+    ("a valid tuple", "a list"),
+)
+
+
 class _Loader(_FastLoader):
     """A safe loader with the scalars of YAML 1.2."""
 
@@ -191,8 +201,10 @@ def _expectation(error: ErrorDetails) -> str:
         return "should name at least one table"
     if error["type"].startswith("bool_"):
         return "should be true or false"
-    text = error["msg"].replace("Input should be", "should be").replace("a valid dictionary", "names and their values")
-    return text.replace("a valid tuple", "a list").replace("String should have", "should have")
+    text = error["msg"]
+    for said, meant in _PLAIN_WORDS:
+        text = text.replace(said, meant)
+    return text
 
 
 def _shown(value: object) -> str:

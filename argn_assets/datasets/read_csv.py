@@ -94,9 +94,10 @@ def _texts(
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    lines = text.lstrip(b"\r\n")
     try:
         reader = arrow_csv.open_csv(
-            io.BytesIO(text if text.endswith(b"\n") else text + b"\n"),
+            io.BytesIO(lines if lines.endswith(b"\n") else lines + b"\n"),
             read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
             # With one column an empty line is a value: a missing one.
             parse_options=arrow_csv.ParseOptions(
@@ -113,7 +114,7 @@ def _texts(
             if limit is not None and rows >= limit:
                 break
         table = pa.Table.from_batches(batches, schema=reader.schema)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise _damaged(text, file, len(names), settings, error) from None  # arrow's message quotes the line
     frame = pl.DataFrame(pl.from_arrow(table)) if kept else pl.DataFrame()
     return frame if limit is None else frame.head(limit)
@@ -134,7 +135,7 @@ def _damaged(text: bytes, file: SourceFile, width: int, settings: CsvSpec, error
                     f"Correct it, put text that holds {settings.separator!r} in quotes, or set csv: {{separator: …}}."
                 )
     except csv.Error as reason:
-        return DataError(f"{file.shown}, line {rows.line_num}: {reason}.")
+        return DataError(f"{file.shown}, line {rows.line_num}: {reason}. Is a quote left open?")
     return DataError(f"{file.shown} cannot be read as CSV: {type(error).__name__}. Is a quote left open?")
 
 
