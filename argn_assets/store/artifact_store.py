@@ -148,7 +148,9 @@ class ArtifactStore:
         paths = self._published(dataset) if run is None else self._committed(dataset, run, wanted)
         for path in paths:
             manifest = self.read_manifest(path)
-            if any(item.artifact_id == artifact_id for item in manifest.items):
+            # The folder carries eight digits of the run's id only.
+            is_asked = run is None or run == path.split("/")[2] or run == manifest.run_id
+            if is_asked and any(item.artifact_id == artifact_id for item in manifest.items):
                 return manifest.record(artifact_id)
         where = f"run {run}" if run else "what its refs point to"
         raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")

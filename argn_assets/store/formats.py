@@ -67,6 +67,8 @@ def decode_value(content: bytes, name: str, path: str) -> object:
     row = find_format(name)
     try:
         return row.decode(content)
+    except (MemoryError, ImportError):
+        raise
     except Exception as error:  # every library has its own tree of errors
         raise CorruptArtifact(path, f"bytes of format {name}", f"bytes it cannot read: {error}") from error
 

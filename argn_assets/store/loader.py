@@ -14,7 +14,7 @@ from argn_assets.store.artifact_store import ArtifactStore
 from argn_assets.store.cache import BytesCache, CacheInfo
 from argn_assets.store.formats import decode_value
 from argn_assets.store.graph import DEPTH_LIMIT, closure, same_bytes
-from argn_assets.store.ids import ExecutionPath, parse_artifact_id
+from argn_assets.store.ids import parse_artifact_id
 from argn_assets.store.manifest import Manifest
 from argn_assets.store.records import ArtifactRecord, Dependency
 
@@ -81,10 +81,8 @@ class ArtifactLoader:
             if (path.step_index, path.branch_path, path.fold_id) == (step_index, tuple(branch_path), fold_id):
                 found[path.output] = artifact_id
         if not found:
-            step = ExecutionPath(
-                pipeline_id="", branch_path=tuple(branch_path), step_index=step_index, fold_id=fold_id
-            ).step_name
-            raise MissingArtifact(f"step {step} has no artifact here; there are {', '.join(self._owners) or 'none'}.")
+            step = f"step {step_index}, branch {list(branch_path)}, fold {'all' if fold_id is None else fold_id}"
+            raise MissingArtifact(f"{step} has no artifact here; there are {', '.join(self._owners) or 'none'}.")
         return {found[output]: self.load_by_id(found[output]) for output in sorted(found)}
 
     def load_with_dependencies(self, artifact_id: str, depth_limit: int = DEPTH_LIMIT) -> dict[str, object]:

@@ -50,8 +50,6 @@ class Port(ABC):
         check_path(path)
         try:
             return self._create(path, content)
-        except FileExistsError:
-            return False
         except OSError as error:
             if self._arrived(path, content):
                 return True
@@ -115,7 +113,8 @@ class Port(ABC):
         """Return an existing local folder for files that are to become objects."""
 
     @abstractmethod
-    def _create(self, path: str, content: bytes | Path) -> bool: ...
+    def _create(self, path: str, content: bytes | Path) -> bool:
+        """Put a whole object, or return False because the name is taken; OSError for anything else."""
 
     @abstractmethod
     def _open(self, path: str) -> BinaryIO: ...

@@ -13,52 +13,20 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, Required, TypedDict, Unpack, cast
+from typing import BinaryIO, Unpack, cast
 from uuid import uuid4
 
-from argn_assets import __version__
-from argn_assets.errors import ArtifactConflict, ConfigError, MissingArtifact
+from argn_assets.errors import ArtifactConflict, MissingArtifact
 from argn_assets.store.artifact_store import ArtifactStore, manifest_path
 from argn_assets.store.blobs import Blob
-from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest, strict_json
+from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest
+from argn_assets.store.drafts import Description, Source, draft_record, plain_object
 from argn_assets.store.formats import encode_value, find_format, value_hash
 from argn_assets.store.graph import DEPTH_LIMIT, closure, same_bytes
 from argn_assets.store.ids import generate_artifact_id, parse_artifact_id
 from argn_assets.store.manifest import Manifest
-from argn_assets.store.names import check_class_name, check_dataset, check_pipeline_id, run_folder
-from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency, Producer
-
-Source = str | Dependency | ArtifactRecord
-
-
-class Description(TypedDict, total=False):
-    """What is said of an artifact when it is registered.
-
-    Attributes:
-        artifact_id: from `generate_id`, of the registry's pipeline.
-        operation: `fit`, `transform`, `predict` …
-        artifact_type: one of `ArtifactType`; first part of the blob's file name.
-        class_name: an identifier; second part of the blob's file name.
-        format: a row of the format table.
-        name: of this part among the outputs of the step, a table's name say; else the class name.
-        depends_on: ids, dependencies or records of what it was made from.
-        params: what it was made with; strict JSON.
-        meta_config: of a meta-model: its sources in feature order; strict JSON.
-        data_hash: `sha256:<64 hex>` of the logical content, where the caller knows it.
-        producer: asset, code version, run; else the registry's run.
-    """
-
-    artifact_id: Required[str]
-    operation: Required[str]
-    artifact_type: Required[ArtifactType | str]
-    class_name: Required[str]
-    format: Required[str]
-    name: str | None
-    depends_on: Sequence[Source]
-    params: Mapping[str, object] | None
-    meta_config: Mapping[str, object] | None
-    data_hash: str | None
-    producer: Producer | None
+from argn_assets.store.names import check_dataset, check_pipeline_id, run_folder
+from argn_assets.store.records import ArtifactRecord, Dependency
 
 
 class ArtifactRegistry:
@@ -152,12 +120,14 @@ class ArtifactRegistry:
         added = self._dependency(source)
         with self._lock:
             record = self._registered(artifact_id)
-            if added not in record.depends_on:
-                record = replace(record, depends_on=(*record.depends_on, added))
-                closure(
-                    record, lambda _, wanted: record if wanted.artifact_id == artifact_id else self._find(_, wanted)
-                )
-                self._records[artifact_id] = record
+            if added in record.depends_on:
+                return record
+            record = replace(record, depends_on=(*record.depends_on, added))
+            # Looked up in place of what is registered, so that a cycle through it is seen before it is there.
+            closure(
+                record, lambda maker, named: record if named == record.as_dependency() else self._find(maker, named)
+            )
+            self._records[artifact_id] = record
         return record
 
     def get_dependencies(self, artifact_id: str) -> tuple[Dependency, ...]:
@@ -202,7 +172,7 @@ class ArtifactRegistry:
         for record in self.records:
             if parse_artifact_id(record.artifact_id).step_name != step.step_name:
                 raise ArtifactConflict(f"{record.artifact_id} is not of the step {step.step_name} that is committed.")
-        rows = [_object(row, f"predictions[{index}] of {name}") for index, row in enumerate(predictions)]
+        rows = [plain_object(row, f"predictions[{index}] of {name}") for index, row in enumerate(predictions)]
         path = manifest_path(self.dataset, self.run_folder, step, attempt)
         manifest = Manifest(
             uid=str(uuid4()),
@@ -221,36 +191,11 @@ class ArtifactRegistry:
 
     def _draft(self, description: Description) -> ArtifactRecord:
         """Check a description before anything is stored; return a record that wants its blob."""
-        artifact_id, class_name = description["artifact_id"], check_class_name(description["class_name"])
-        path, params = parse_artifact_id(artifact_id), description.get("params")
-        if path.pipeline_id != self.pipeline_id:
-            raise ArtifactConflict(f"{artifact_id} is not of the pipeline {self.pipeline_id}; use generate_id.")
-        plain_params = _object(params or {}, f"params of {artifact_id}")
-        meta_config = description.get("meta_config")
-        return ArtifactRecord(
-            artifact_id=artifact_id,
-            name=description.get("name") or class_name,
-            content_hash="",
-            data_hash="",
-            path="",
-            pipeline_id=self.pipeline_id,
-            branch_path=path.branch_path,
-            step_index=path.step_index,
-            operation=description["operation"],
-            fold_id=path.fold_id,
-            artifact_type=_artifact_type(description["artifact_type"]),
-            class_name=class_name,
-            depends_on=tuple(map(self._dependency, description.get("depends_on", ()))),
-            format=description["format"],
-            format_version=find_format(description["format"]).version,
-            argn_assets_version=__version__,
-            size_bytes=0,
-            created_at=self.store.now(),
-            params=plain_params,
-            params_hash=digest(canonical_json(plain_params)),
-            meta_config=None if meta_config is None else _object(meta_config, f"meta_config of {artifact_id}"),
-            producer=description.get("producer") or Producer(run_id=self.run_id),
-        )
+        sources = tuple(map(self._dependency, description.get("depends_on", ())))
+        draft = draft_record(description, sources, run_id=self.run_id, created_at=self.store.now())
+        if draft.pipeline_id != self.pipeline_id:
+            raise ArtifactConflict(f"{draft.artifact_id} is not of the pipeline {self.pipeline_id}; use generate_id.")
+        return draft
 
     def _put(self, content: bytes | Path | BinaryIO, draft: ArtifactRecord) -> Blob:
         extension = find_format(draft.format).extension
@@ -294,12 +239,8 @@ class ArtifactRegistry:
 
     def _dependency(self, source: Source) -> Dependency:
         """Return a source by its bytes, and make sure that they are there."""
-        if isinstance(source, str):
-            record = self.resolve(source)
-        elif isinstance(source, ArtifactRecord):
-            record = source
-        else:
-            record = self._find(None, source)
+        named = source.as_dependency() if isinstance(source, ArtifactRecord) else source
+        record = self.resolve(named) if isinstance(named, str) else self._find(None, named)
         dataset = self.store.read_manifest(record.manifest).dataset if record.manifest else self.dataset
         if not self.store.blobs.exists(dataset, record.path):
             raise MissingArtifact(
@@ -319,14 +260,3 @@ class ArtifactRegistry:
             ids = ", ".join(self._records) or "nothing"
             raise MissingArtifact(f"{artifact_id} was not registered in this execution; {ids} was.")
         return self._records[artifact_id]
-
-
-def _artifact_type(name: ArtifactType | str) -> ArtifactType:
-    try:
-        return ArtifactType(name)
-    except ValueError as error:
-        raise ConfigError(f"{name!r} is not a type of artifact; accepted: {', '.join(ArtifactType)}.") from error
-
-
-def _object(value: Mapping[str, object], where: str) -> JsonObject:
-    return cast(JsonObject, strict_json(value, where))

@@ -6,6 +6,7 @@ A hard link is atomic and refuses a name that is taken, which neither `rename` n
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from argn_assets.store.port import Port
 PROTOCOLS = ("file", "local")
 
 _SPOOL = ".spool"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
 class LocalPort(Port):
@@ -41,12 +43,13 @@ class LocalPort(Port):
         temporary = self._write_spool(content, 0o444) if isinstance(content, bytes) else _finish(content)
         try:
             _make_folder(final.parent)
-            os.link(temporary, final)
+            created = _link(temporary, final)
         finally:
             if isinstance(content, bytes):
                 temporary.unlink()
-        _sync_folder(final.parent)
-        return True
+        if created:
+            _sync_folder(final.parent)
+        return created
 
     def _open(self, path: str) -> BinaryIO:
         return (self.root / path).open("rb", buffering=0)  # a FileIO reads all at once
@@ -105,6 +108,22 @@ def open_port(url: str, options: Mapping[str, object]) -> LocalPort:
     del options  # a folder has none
     _, separator, path = url.partition("://")
     return LocalPort(Path(unquote(path) if separator else url).expanduser())
+
+
+def _link(finished: Path, final: Path) -> bool:
+    """Give a finished file its final name; False if the name is taken."""
+    try:
+        os.link(finished, final)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            reason = (
+                f"no hard link to there from {finished.parent} ({error.strerror}); use one file system that has them"
+            )
+            raise OSError(error.errno, reason) from error
+        raise
+    return True
 
 
 def _finish(spooled: Path) -> Path:

@@ -34,7 +34,9 @@ class MemoryPort(Port):
     def _create(self, path: str, content: bytes | Path) -> bool:
         body = content if isinstance(content, bytes) else content.read_bytes()
         with _LOCK:
-            self._files.pipe_file(self._full(path), body, mode="create")
+            if self._files.exists(self._full(path)):
+                return False
+            self._files.pipe_file(self._full(path), body)
         return True
 
     def _open(self, path: str) -> BinaryIO:

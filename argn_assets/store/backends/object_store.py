@@ -42,9 +42,11 @@ class ObjectPort(Port):
                 self._files.pipe_file(self._full(path), content, mode="create")
             else:
                 self._files.put_file(str(content), self._full(path), mode="create")
+        except FileExistsError:
+            return False
         except OSError as error:
             if _status(error) == _PRECONDITION_FAILED:
-                raise FileExistsError(path) from error
+                return False
             raise
         return True
 

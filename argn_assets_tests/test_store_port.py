@@ -1,0 +1,226 @@
+"""The back-ends of the store, each held to the same promises, and what is particular to each."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import resource
+import stat
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from threading import RLock
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
+from argn_assets.store import ArtifactStore
+from argn_assets.store.backends.object_store import ObjectPort
+from argn_assets.store.port import Port, open_port
+from argn_assets_tests.conformance.backend import BackendTests
+
+
+class TestLocal(BackendTests):
+    @pytest.fixture
+    def port(self, tmp_path: Path) -> Port:
+        return open_port(f"file://{tmp_path}/a%20store")
+
+
+class TestMemory(BackendTests):
+    @pytest.fixture
+    def port(self) -> Port:
+        return open_port(f"memory://{uuid4().hex}")
+
+
+class Refusal(OSError):
+    """An error as object stores report it: the HTTP status is in the cause's response."""
+
+    def __init__(self, status: int):
+        super().__init__(errno.EINVAL, "refused")
+        self.__cause__ = ServerAnswer(status)
+
+
+class ServerAnswer(Exception):
+    def __init__(self, status: int):
+        super().__init__(str(status))
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+class Objects(MemoryFileSystem):  # type: ignore[misc]
+    """An object store in memory: create-only puts that are one step, and a fault before or after the next of them."""
+
+    cachable = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+        self.fault: tuple[str, OSError] | None = None
+        self._one_at_a_time = RLock()
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: object) -> None:
+        fault, self.fault = self.fault, None
+        if fault is not None and fault[0] == "before":
+            raise fault[1]
+        with self._one_at_a_time:
+            super().pipe_file(path, value, mode)
+        if fault is not None:
+            raise fault[1]
+
+    def put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **kwargs: object) -> None:
+        self.pipe_file(rpath, Path(lpath).read_bytes(), mode)
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: object) -> Any:
+        with self._one_at_a_time:
+            stream = super()._open(path, mode, **kwargs)
+            return BytesIO(stream.getvalue()) if mode == "rb" else stream
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects()
+
+
+@pytest.fixture
+def object_port(objects: Objects) -> Port:
+    return ObjectPort("s3://bucket/store", objects, "/bucket/store")
+
+
+class TestObjects(BackendTests):
+    @pytest.fixture
+    def port(self, object_port: Port) -> Port:
+        return object_port
+
+
+def test_a_put_whose_answer_is_lost_counts_as_created(object_port: Port, objects: Objects) -> None:  # T20
+    objects.fault = ("after", TimeoutError("no answer"))
+    assert object_port.create("a/b", b"arrived") is True
+    objects.fault = ("after", TimeoutError("no answer"))
+    spooled = object_port.spool_folder() / uuid4().hex
+    spooled.write_bytes(b"arrived too")
+    assert object_port.create("a/c", spooled) is True
+    spooled.unlink()
+    assert object_port.read("a/c") == b"arrived too"
+
+
+def test_a_put_that_did_not_arrive_is_an_error_with_its_cause(object_port: Port, objects: Objects) -> None:
+    objects.fault = ("before", TimeoutError("no answer"))
+    with pytest.raises(StoreUnavailable, match="s3://bucket/store/a/b") as caught:
+        object_port.create("a/b", b"content")
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    assert object_port.find("a") == []
+
+
+def test_a_lost_answer_does_not_claim_another_writers_object(object_port: Port, objects: Objects) -> None:
+    object_port.create("a/b", b"theirs")
+    objects.fault = ("before", TimeoutError("no answer"))
+    with pytest.raises(StoreUnavailable):
+        object_port.create("a/b", b"ours")
+
+
+def test_a_failed_precondition_counts_as_taken_whatever_its_type(object_port: Port, objects: Objects) -> None:
+    objects.fault = ("before", Refusal(412))
+    assert object_port.create("a/b", b"content") is False
+    objects.fault = ("before", Refusal(503))
+    with pytest.raises(StoreUnavailable):
+        object_port.create("a/b", b"content")
+
+
+def test_local_files_are_read_only_and_nothing_is_left_in_the_spool(tmp_path: Path) -> None:
+    store = ArtifactStore.open(str(tmp_path))
+    blob = store.blobs.put("d", BytesIO(b"streamed"), artifact_type="model", class_name="M", extension="bin")
+    again = store.blobs.put("d", b"streamed", artifact_type="model", class_name="M", extension="bin")
+    store.port.replace("actions/k.json", b"{}")
+    stored = tmp_path / "binaries" / "d" / blob.path
+    assert not stat.S_IMODE(stored.stat().st_mode) & 0o222
+    assert stored.stat().st_nlink == 1
+    assert again.deduplicated
+    assert list((tmp_path / ".spool").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_reported_with_its_cause(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    port = open_port(str(tmp_path / "file"))
+    for write in (port.create, port.replace):
+        with pytest.raises((StoreUnavailable, MissingArtifact)) as caught:
+            write("a/b", b"content")
+        assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_a_write_that_fails_half_way_leaves_neither_a_name_nor_a_spooled_file(tmp_path: Path) -> None:
+    port = open_port(str(tmp_path))
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+    try:
+        with pytest.raises(StoreUnavailable, match="Nothing half-written is visible"):
+            port.create("binaries/d/x", b"x" * 10_000)
+        with pytest.raises(StoreUnavailable):
+            port.replace("actions/k.json", b"x" * 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert port.find("binaries") == []
+    assert list((tmp_path / ".spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", ["binaries", "actions"])
+def test_a_file_where_a_folder_should_be_is_reported_and_the_spool_is_clean(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("not a folder")
+    port = open_port(str(tmp_path))
+    write = port.create if taken == "binaries" else port.replace
+    with pytest.raises((StoreUnavailable, MissingArtifact)):
+        write(f"{taken}/d/x", b"content")
+    assert list((tmp_path / ".spool").iterdir()) == []
+
+
+def test_a_folder_on_another_file_system_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    (tmp_path / "binaries").symlink_to(elsewhere)
+    with pytest.raises(StoreUnavailable, match="use one file system"):
+        open_port(str(tmp_path)).create(f"binaries/{uuid4().hex}", b"content")
+
+
+def _create_in_process(url: str, number: int, barrier: Any, won: Any) -> None:
+    port = open_port(url)
+    for round_number in range(25):
+        barrier.wait(timeout=60)
+        if port.create(f"race/{round_number}", f"{number}".encode() * 1000):
+            won.put((round_number, number))
+
+
+def test_of_many_processes_exactly_one_creates_a_name(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, won = context.Barrier(4), context.Queue()
+    racers = [
+        context.Process(target=_create_in_process, args=(str(tmp_path), number, barrier, won)) for number in range(4)
+    ]
+    for racer in racers:
+        racer.start()
+    winners = dict(won.get(timeout=60) for _ in range(25))
+    for racer in racers:
+        racer.join(timeout=60)
+    assert won.empty()
+    assert sorted(winners) == list(range(25))
+    port = open_port(str(tmp_path))
+    assert all(port.read(f"race/{number}") == f"{winner}".encode() * 1000 for number, winner in winners.items())
+
+
+def test_a_url_that_no_back_end_speaks_is_refused_with_those_that_are_spoken() -> None:
+    with pytest.raises(ConfigError, match=r"sftp.*file://.*memory://.*s3://"):
+        open_port("sftp://host/store")
+
+
+def test_a_back_end_whose_package_is_missing_says_which() -> None:
+    with pytest.raises(ConfigError, match="az"):
+        open_port("az://bucket/store")
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers_in_memory() -> Iterator[None]:
+    yield
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]

@@ -1,0 +1,108 @@
+"""Refs and actions: what is published, and what is only remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from argn_assets.errors import ConfigError, CorruptArtifact, RefConflict, UnsafeName
+from argn_assets.store import ArtifactStore
+from argn_assets_tests.conformance.backend import NOON
+
+
+@pytest.fixture
+def store(tmp_path) -> ArtifactStore:
+    return ArtifactStore.open(str(tmp_path), now=lambda: NOON)
+
+
+def test_a_ref_that_was_never_moved_points_nowhere(store: ArtifactStore) -> None:
+    refs = store.refs("cdnow")
+    assert refs.read("raw_tables") is None
+    assert refs.history("raw_tables") == ()
+    assert refs.names() == []
+
+
+def test_moving_a_ref_keeps_its_history_in_numbered_files(store: ArtifactStore) -> None:  # T22
+    refs = store.refs("cdnow")
+    refs.move("raw_tables", {"manifest": "runs/a"})
+    newest = refs.move("raw_tables", {"manifest": "runs/b"})
+    assert (newest.sequence, newest.moved_at) == (2, NOON)
+    assert refs.read("raw_tables") == newest
+    assert [ref.value["manifest"] for ref in refs.history("raw_tables")] == ["runs/a", "runs/b"]
+    assert store.port.find("refs") == [f"refs/cdnow/raw_tables/{number:012d}.json" for number in (1, 2)]
+    assert refs.names() == ["raw_tables"]
+
+
+def test_moving_a_ref_to_where_it_points_writes_nothing(store: ArtifactStore) -> None:
+    refs = store.refs("cdnow")
+    first = refs.move("raw_tables", {"manifest": "runs/a"})
+    assert refs.move("raw_tables", {"manifest": "runs/a"}) == first
+    assert len(store.port.find("refs")) == 1
+
+
+def test_a_move_after_a_stale_look_is_a_conflict(store: ArtifactStore) -> None:
+    refs = store.refs("cdnow")
+    seen = refs.move("raw_tables", {"n": 1}, after=0)
+    refs.move("raw_tables", {"n": 2}, after=seen.sequence)
+    with pytest.raises(RefConflict, match="is at 2, not at 1"):
+        refs.move("raw_tables", {"n": 3}, after=seen.sequence)
+
+
+def test_a_ref_whose_newest_file_went_bad_is_not_taken_for_an_older_one(store: ArtifactStore) -> None:
+    refs = store.refs("cdnow")
+    refs.move("raw_tables", {"n": 1})
+    refs.move("raw_tables", {"n": 2})
+    path = "refs/cdnow/raw_tables/000000000002.json"
+    store.port.replace(path, store.port.read(path).replace(b'"n": 2', b'"n": 3'))
+    with pytest.raises(CorruptArtifact, match=path):
+        refs.read("raw_tables")
+
+
+def test_a_ref_file_in_the_wrong_place_is_corrupt(store: ArtifactStore) -> None:
+    refs = store.refs("cdnow")
+    refs.move("raw_tables", {"n": 1})
+    store.port.create("refs/cdnow/other/000000000001.json", store.port.read("refs/cdnow/raw_tables/000000000001.json"))
+    store.port.create("refs/cdnow/other/notes.txt", b"ignored")
+    with pytest.raises(CorruptArtifact, match="move 1 of raw_tables"):
+        refs.read("other")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a:b", ".x"])
+def test_a_ref_cannot_leave_its_folder(store: ArtifactStore, name: str) -> None:  # T26
+    with pytest.raises(UnsafeName, match="ref"):
+        store.refs("cdnow").move(name, {})
+    with pytest.raises(UnsafeName, match="data set"):
+        store.refs(name)
+
+
+def test_a_refs_value_is_strict_json(store: ArtifactStore) -> None:
+    with pytest.raises(ConfigError, match=r"value of ref current\.x is nan"):
+        store.refs("cdnow").move("current", {"x": float("nan")})
+
+
+def test_an_action_comes_back_and_is_written_over(store: ArtifactStore) -> None:  # O11
+    assert store.actions.get("ab12") is None
+    store.actions.put("ab12", {"manifest": "runs/a", "rows": [1, 2]})
+    store.actions.put("ab12", {"manifest": "runs/b"})
+    assert ArtifactStore(store.port).actions.get("ab12") == {"manifest": "runs/b"}
+    store.actions.drop("ab12")
+    assert store.actions.get("ab12") is None
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{", b'{"key": "ab12", "value": {"manifest": "runs/c"}}'])
+def test_an_action_that_went_bad_is_a_miss(store: ArtifactStore, spoilt: bytes) -> None:
+    store.actions.put("ab12", {"manifest": "runs/a"})
+    store.port.replace("actions/ab12.json", spoilt)
+    assert store.actions.get("ab12") is None
+
+
+def test_an_action_under_anothers_key_is_a_miss(store: ArtifactStore) -> None:
+    store.actions.put("ab12", {"manifest": "runs/a"})
+    store.port.replace("actions/cd34.json", store.port.read("actions/ab12.json"))
+    assert store.actions.get("cd34") is None
+
+
+def test_an_actions_key_and_value_are_checked(store: ArtifactStore) -> None:
+    with pytest.raises(UnsafeName, match="action key"):
+        store.actions.get("sha256:ab12")
+    with pytest.raises(ConfigError, match="action ab12"):
+        store.actions.put("ab12", {"x": object()})
