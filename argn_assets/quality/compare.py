@@ -59,6 +59,7 @@ def compare_tables(
     pairs = _pairs(tables, binned, root)
     held = tables.holdout
     apart = root.child("c2st")
+    useful = None if target is None else try_on_holdout(tables, target, seed=root.child("target"), max_rows=max_rows)
     return TableQuality(
         name=name,
         rows_training=training.height,
@@ -76,10 +77,8 @@ def compare_tables(
         copies_holdout=None if held is None else share_of_copies(held, tables.training),
         columns=columns,
         pairs=pairs,
-        usefulness=None
-        if target is None
-        else try_on_holdout(tables, target, seed=root.child("target"), max_rows=max_rows),
-        notes=_notes(tables, target, len(pairs)),
+        usefulness=useful,
+        notes=_notes(tables, len(pairs), None if useful else target),
     )
 
 
@@ -147,21 +146,21 @@ def _unseen(values: pl.Series, training: pl.Series) -> float:
     return 1.0 - len(known) / len(present)
 
 
-def _notes(tables: AlignedTables, target: str | None, pairs: int) -> tuple[str, ...]:
+def _notes(tables: AlignedTables, pairs: int, untried: str | None) -> tuple[str, ...]:
     notes = []
     rows = tables.training.height
     if rows < FEW_ROWS:
-        notes.append(f"Only {rows:,} training rows: these figures are largely chance.")
+        notes.append(f"Training rows: {rows:,}, which is few; these figures are largely chance.")
     if min(rows, tables.synthetic.height) < ROWS_MIN:
         notes.append(f"Telling rows apart (C2ST) needs {ROWS_MIN} real and {ROWS_MIN} synthetic rows; it was left out.")
     if tables.holdout is None:
         notes.append("No rows were held out, so there is no ceiling to measure against.")
     elif tables.holdout.height < ROWS_MIN:
-        notes.append(f"Only {tables.holdout.height:,} rows were held out: the ceiling is a rough one.")
+        notes.append(f"Rows held out: {tables.holdout.height:,}, which is few; the ceiling is a rough one.")
     if len(tables.kinds) > 1 and pairs < len(tables.kinds) * (len(tables.kinds) - 1) // 2:
         notes.append(f"{pairs:,} pairs of columns, drawn at random, stand for all of them.")
     if tables.ignored:
         notes.append(f"Columns that the training table lacks were ignored: {', '.join(tables.ignored)}.")
-    if target is not None and tables.holdout is None:
-        notes.append(f"No rows were held out, so models of {target} could not be tried.")
+    if untried is not None:
+        notes.append(f"Models of {untried} could not be tried: too few rows held out, or one class, or too many.")
     return tuple(notes)

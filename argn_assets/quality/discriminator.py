@@ -18,8 +18,10 @@ from argn_assets.seeds import Seed
 ROWS_MIN = 100  # of each table: below, the figure is noise
 FOLDS = 3
 ROUNDS = 200  # boosting rounds at most; early stopping ends it
+VALUES_MIN = 20  # of a column, in both tables together: what one leaf of a tree has to hold
 CATEGORIES_MAX = 254  # the classifier takes at most 255 codes
-COLUMN_BINS = 128  # for the numbers of one column that are no spikes
+COLUMN_BINS = 128  # at most, for the numbers of one column that are no spikes
+BIN_ROWS = 40  # of both tables together in such a bin; fewer would be learnt by heart
 INFINITE = 1e30  # stands for infinity, which quantiles cannot take
 
 
@@ -33,8 +35,11 @@ def tell_apart(
     sample = _draw(first, second, seed, max_rows)
     if sample is None:
         return None
-    features = np.column_stack([_feature(sample[name], kind) for name, kind in kinds.items()])
-    categorical = [kind == "category" for kind in kinds.values()]
+    usable = [name for name in kinds if is_usable(sample[name])]
+    if not usable:
+        return 0.5
+    features = np.column_stack([_feature(sample[name], kinds[name]) for name in usable])
+    categorical = [kinds[name] == "category" for name in usable]
     half = sample.height // 2
     return _boosted_auc(features, np.repeat([0, 1], half), categorical, seed.child("boost").value % 2**32)
 
@@ -54,6 +59,11 @@ def tell_columns_apart(
     truth = np.repeat([0, 1], half)
     fold = seed.child("fold").numpy().permutation(sample.height) % 2
     return [_table_auc(_fine_codes(sample[name], kind), truth, fold) for name, kind in kinds.items()]
+
+
+def is_usable(column: pl.Series) -> bool:
+    """Return whether boosting can use a column: it fails on one without a value in the rows it learns from."""
+    return len(column) - column.null_count() >= VALUES_MIN
 
 
 def take_rows(table: pl.DataFrame, rows: int, seed: Seed) -> pl.DataFrame:
@@ -115,9 +125,10 @@ def _fine_codes(column: pl.Series, kind: Kind) -> NDArray[np.int64]:
         return np.where(np.isnan(feature), CATEGORIES_MAX + 1, feature).astype(np.int64)
     present = feature[~np.isnan(feature)]
     values, counts = np.unique(present, return_counts=True)
-    spikes = values[counts * COLUMN_BINS >= max(len(present), 1)]
+    bins = int(np.clip(len(present) // BIN_ROWS, 1, COLUMN_BINS))
+    spikes = values[counts * bins >= max(len(present), 1)]
     rest = present[~np.isin(present, spikes)]
-    edges = np.unique(np.quantile(rest, np.arange(1, COLUMN_BINS) / COLUMN_BINS)) if len(rest) else np.empty(0)
+    edges = np.unique(np.quantile(rest, np.arange(1, bins) / bins)) if len(rest) else np.empty(0)
     codes = 1 + np.searchsorted(edges, feature)
     if len(spikes):
         place = np.searchsorted(spikes, feature).clip(max=len(spikes) - 1)

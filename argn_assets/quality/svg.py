@@ -12,7 +12,7 @@ LABEL_WIDTH, BAR_WIDTH, ROW_HEIGHT = 132, 150, 19
 HISTOGRAM_HEIGHT, AXIS_HEIGHT = 64, 16
 LABEL_LENGTH = 18  # characters
 CELL = 20  # side of a cell of the map
-MAP_LABEL = 130
+MAP_LABEL = 142
 MAP_COLUMNS_MAX = 40
 GRADES = (0.98, 0.95, 0.90, 0.80)  # accuracies where the map changes colour
 

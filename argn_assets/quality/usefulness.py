@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.quality.bins import as_numbers
+from argn_assets.quality.bins import as_numbers, count_categories
 from argn_assets.quality.columns import AlignedTables
-from argn_assets.quality.discriminator import CATEGORIES_MAX, INFINITE, one_thread, take_rows
+from argn_assets.quality.discriminator import CATEGORIES_MAX, INFINITE, is_usable, one_thread, take_rows
 from argn_assets.quality.figures import Usefulness
 from argn_assets.seeds import Seed
 
@@ -34,7 +34,9 @@ def try_on_holdout(tables: AlignedTables, target: str, *, seed: Seed, max_rows: 
     classes = tables.kinds[target] == "category" or real[target].n_unique() <= CLASSES_MAX
     if classes and real[target].n_unique() > CLASSES_MAX:
         return None
-    features = _Features(real, tables, target)
+    features = _Features(real, made, tables, target)
+    if not features.names:
+        return None
     score = _classes if classes else _numbers
     state = seed.child("fit").value % 2**32
     with one_thread():
@@ -49,26 +51,25 @@ def try_on_holdout(tables: AlignedTables, target: str, *, seed: Seed, max_rows: 
 class _Features:
     """All columns but the target as numbers, coded alike for every table."""
 
-    def __init__(self, like: pl.DataFrame, tables: AlignedTables, target: str):
+    def __init__(self, like: pl.DataFrame, made: pl.DataFrame, tables: AlignedTables, target: str):
         self.target = target
-        self.names = [name for name in tables.kinds if name != target]
+        others = [name for name in tables.kinds if name != target]
+        self.names = [name for name in others if is_usable(like[name]) and is_usable(made[name])]
         self.categorical = [tables.kinds[name] == "category" for name in self.names]
         self.values = {
-            name: like[name].drop_nulls().value_counts().sort("count", name, descending=[True, False])[name]
+            name: count_categories(like[name])[0][:CATEGORIES_MAX]
             for name, text in zip(self.names, self.categorical, strict=True)
             if text
         }
 
     def of(self, table: pl.DataFrame) -> NDArray[np.float64]:
-        """Return [N, C - 1] float64, NaN for missing and for categories that `like` has not."""
+        """Return [N, C - 1] float64, NaN for missing and for categories that `like` does not have."""
         return np.column_stack([self._column(table[name]) for name in self.names])
 
     def _column(self, column: pl.Series) -> NDArray[np.float64]:
         if column.name not in self.values:
             return np.clip(as_numbers(column), -INFINITE, INFINITE)
-        values = self.values[column.name][:CATEGORIES_MAX].to_list()
-        if not values:
-            return np.full(len(column), np.nan)
+        values = self.values[column.name]
         ranks = column.replace_strict(values, list(range(len(values))), default=None, return_dtype=pl.Float64)
         return as_numbers(ranks)
 

@@ -56,7 +56,7 @@ def _apart(table: TableQuality) -> Tile:
         f"Shown one real and one synthetic row, a trained classifier points at the synthetic one "
         f"{percent(table.c2st_auc, 0)} of the time; 50\xa0% is guessing."
     )
-    if table.c2st_auc < COPYING_AUC:
+    if table.c2st_auc < COPYING_AUC and table.copies > 2 * (table.copies_holdout or 0.0):
         level, word = "fair", "below guessing"
         says += " Far below 50\xa0% means that synthetic rows repeat training rows."
     elif table.c2st_auc_holdout is not None:
