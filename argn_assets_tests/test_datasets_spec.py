@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from argn_assets.datasets import DatasetSpec, TableSpec, parse_dataset
 from argn_assets.datasets.encoding_names import known_encodings
-from argn_assets.datasets.spec import is_dataset_name
+from argn_assets.datasets.field_types import is_dataset_name
 from argn_assets.errors import ConfigError
 
 HEAD = "dataset: shop\ntables:\n  users:\n    source: users.csv\n"

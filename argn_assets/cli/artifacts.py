@@ -105,6 +105,8 @@ def generate(dataset: str, rows: int, seed: int, table: str | None, to: Path | N
     """
     if to is not None and to.suffix.casefold() not in WRITERS:
         raise ConfigError(f"{to}: a file of an unknown kind. Accepted: {', '.join(WRITERS)}.")
+    if to is not None and not to.absolute().parent.is_dir():
+        raise ConfigError(f"{to} cannot be written: there is no folder {to.absolute().parent}. Make it first.")
     drawn = _draw(dataset, table, rows, seed)
     if to is None:
         click.echo(drawn.write_csv(), nl=False)

@@ -52,10 +52,17 @@ def list_datasets(as_json: bool) -> None:
     print_table(
         ["data set", "tables", "source", "state"],
         (
-            (row["dataset"], "\n".join(row["tables"]), "\n".join(row["tables"].values()), row["problem"] or "ok")
+            (
+                row["dataset"],
+                "\n".join(row["tables"]),
+                "\n".join(row["tables"].values()),
+                "ok" if row["problem"] is None else "broken",
+            )
             for row in rows
         ),
     )
+    for problem in catalogue.problems().values():
+        click.echo(problem, err=True)
 
 
 @datasets.command()

@@ -1,6 +1,6 @@
 """What a user declares: data sets as YAML files in a catalogue, and the sources their tables are read from.
 
-    spec          the fields of a declaration
+    spec          the fields of a declaration; field_types: what each kind of field accepts
     parse         YAML text -> declaration, with messages for people
     catalogue     a folder of declarations
     locations     sources as URLs, paths and package files

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from argn_assets.datasets.field_types import DATASET_NAME_RULE, is_dataset_name
 from argn_assets.datasets.locations import SourceFile, absolute, in_project, open_system, unreadable
 from argn_assets.datasets.messages import listing, shown_url, suggestion
 from argn_assets.datasets.parse import parse_dataset
-from argn_assets.datasets.spec import DATASET_NAME_RULE, DatasetSpec, is_dataset_name
+from argn_assets.datasets.spec import DatasetSpec
 from argn_assets.errors import ConfigError, SourceError
 
 DEFAULT_FOLDER = "datasets"

@@ -6,117 +6,33 @@ silently ignored. Only text and numbers are looked at here; the data itself is l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     PrivateAttr,
     field_validator,
     model_validator,
 )
 
-from argn_assets.datasets.encoding_names import known_encodings
-from argn_assets.datasets.messages import listing, suggestion
-
-_DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-_TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-DATASET_NAME_RULE = "1 to 63 of a-z 0-9 _ . - , starting with a letter or digit, without '..'"
-TABLE_NAME_RULE = "1 to 63 of A-Z a-z 0-9 _ . - , starting with a letter or digit, without '..'"
-
-
-def is_dataset_name(name: str) -> bool:
-    """Tell whether `name` can name a data set, and so a partition and a folder.
-
-    >>> is_dataset_name("nyc.flights-2013"), is_dataset_name("../x"), is_dataset_name("Planes")
-    (True, False, False)
-    """
-    return _DATASET_NAME.fullmatch(name) is not None and ".." not in name
-
-
-def _dataset_name(name: str) -> str:
-    if not is_dataset_name(name):
-        raise ValueError(f"{name!r} cannot name a data set. Accepted: {DATASET_NAME_RULE}")
-    return name
-
-
-def _table_name(name: str) -> str:
-    if _TABLE_NAME.fullmatch(name) is None or ".." in name:
-        raise ValueError(f"{name!r} cannot name a table. Accepted: {TABLE_NAME_RULE}")
-    return name
-
-
-def _not_a_switch(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} should be a number")
-    return value
-
-
-def _known_encoding(name: str) -> str:
-    known = known_encodings()
-    if name not in known:
-        raise ValueError(f"{name!r} is not an encoding.{suggestion(name, known)} Known encodings: {listing(known)}")
-    return name
-
-
-def _role(role: object) -> object:
-    if role == "pattern":
-        raise ValueError("'pattern' is not built yet; this version works with 'value', 'key' (the primary key), 'drop'")
-    return role
-
-
-def _source(source: object) -> object:
-    if isinstance(source, dict):
-        raise ValueError(
-            f"a source of {{{', '.join(map(str, source))}}} is not built yet; this version works with the path or URL "
-            "of parquet, csv (.gz, .zip), jsonl or arrow files"
-        )
-    return source
-
-
-def _one_column(value: object) -> object:
-    if isinstance(value, list):
-        raise ValueError("a key over several columns is not built yet; this version works with one column")
-    return value
-
-
-def _rows(value: object) -> object:
-    whole = not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, str) and value.isdecimal()))
-    if value != "same" and not (whole and int(str(value)) >= 1):
-        raise ValueError(f"{value!r} should be 'same' or a whole number from 1 on")
-    return value if value == "same" else int(str(value))
-
-
-def later(default: object) -> BeforeValidator:
-    """Accept the default alone: the capability behind the field is not built yet."""
-
-    def refuse(value: object) -> object:
-        given = tuple(value) if isinstance(value, list) else value
-        if given is None or (given == default and type(given) is type(default)):
-            return default
-        raise ValueError(f"{_as_yaml(value)} is not built yet; this version works with {_as_yaml(default)} only")
-
-    return BeforeValidator(refuse)
-
-
-def _as_yaml(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "[]" if value == () else repr(value)
-
-
-Text = Annotated[str, Field(min_length=1)]
-Whole = Annotated[int, BeforeValidator(_not_a_switch)]
-Number = Annotated[float, BeforeValidator(_not_a_switch), Field(allow_inf_nan=False)]
-DatasetName = Annotated[str, AfterValidator(_dataset_name)]
-TableName = Annotated[str, AfterValidator(_table_name)]
-Nothing = Annotated[tuple[JsonValue, ...], later(())]
+from argn_assets.datasets.field_types import (
+    DatasetName,
+    EncodingName,
+    Nothing,
+    Number,
+    OneColumn,
+    RoleName,
+    RowCount,
+    Source,
+    TableName,
+    Text,
+    Whole,
+    later,
+)
+from argn_assets.datasets.messages import listing
 
 
 class Declared(BaseModel):
@@ -128,8 +44,8 @@ class Declared(BaseModel):
 class ColumnSpec(Declared):
     """What inference should not decide about a column."""
 
-    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
-    role: Annotated[Literal["value", "key", "drop"], BeforeValidator(_role)] | None = None
+    encoding: EncodingName | None = None
+    role: RoleName | None = None
 
     @model_validator(mode="after")
     def _encoded_or_not(self) -> Self:
@@ -141,8 +57,8 @@ class ColumnSpec(Declared):
 class TableSpec(Declared):
     """One table: where its rows are, and what is known about its columns."""
 
-    source: Annotated[Text, BeforeValidator(_source)]
-    primary_key: Annotated[Text, BeforeValidator(_one_column)] | None = None
+    source: Source
+    primary_key: OneColumn | None = None
     columns: dict[str, ColumnSpec] = {}
     limit_rows: Annotated[Whole, Field(ge=1)] | None = None  # the first n rows; None: all
     context: Annotated[None, later(None)] = None
@@ -186,7 +102,7 @@ class GeneratorSpec(Declared):
 class SamplingSpec(Declared):
     """How synthetic rows are drawn."""
 
-    rows: Annotated[int | Literal["same"], BeforeValidator(_rows)] = "same"  # as many as were read, or a number
+    rows: RowCount = "same"  # as many as were read, or a number
     temperature: Annotated[Number, Field(gt=0)] = 1.0
     top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
     rare: Annotated[Literal["sample"], later("sample")] = "sample"
