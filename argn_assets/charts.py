@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape as _escape
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
 
 Point = tuple[float, float]
 
+LARGEST = 1e100  # a loss beyond it has diverged and has no place on an axis; NaN compares as beyond
 POINTS_MAX = 200  # of one curve; more cannot be seen at this width
 WIDTH, LEFT, RIGHT = 640, 56, 16
 LOSS_TOP, LOSS_BOTTOM = 44, 236
@@ -110,8 +111,8 @@ class _Scale:
 
 
 def _curve(epochs: Sequence[float], values: Sequence[float | None]) -> list[Point]:
-    """The finite points; every n-th of them and the lowest and last when there are too many to see."""
-    points = [(float(x), float(y)) for x, y in zip(epochs, values, strict=False) if y is not None and isfinite(y)]
+    """The points that can be drawn; every n-th of them and the lowest and last when there are too many to see."""
+    points = [(float(x), float(y)) for x, y in zip(epochs, values, strict=False) if y is not None and abs(y) < LARGEST]
     if len(points) <= POINTS_MAX:
         return points
     stride = ceil(len(points) / (POINTS_MAX - 2))

@@ -87,6 +87,16 @@ dd { margin: 2px 0 0; color: var(--soft); font-size: 15px; }
     --g0: #dfeceb; --g1: #a9d3d0; --g2: #f3c77b; --g3: #e8873f; --g4: #bd2f26;
   }
   body { font-size: 12px; }
+  header, main { max-width: none; padding: 0; }
+  .wide { overflow: visible; }
+  table { font-size: 11px; }
+  th, td { padding: 6px 8px; }
+  td.draw { width: 290px; }
+  .columns svg { width: 280px; height: auto; }
+  .columns tbody th { min-width: 90px; }
+  .tiles { grid-template-columns: repeat(4, 1fr); gap: 8px; }
+  .tile .says, small { font-size: 10.5px; }
+  .key { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   tr, .tile, dl div, svg { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
