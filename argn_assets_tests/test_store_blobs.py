@@ -70,7 +70,7 @@ def test_a_name_taken_by_other_content_is_lengthened(store: ArtifactStore) -> No
 
 def test_content_put_again_after_its_blob_went_bad_gets_another_name(store: ArtifactStore) -> None:
     bad = put(store)
-    spoil(store, bad.path, b"\x00" + WEIGHTS[1:])
+    spoil(store, bad.path, b"\x01" + WEIGHTS[1:])
     healed = put(store)
     assert (healed.path, healed.deduplicated) == (f"model_Net_{DIGITS[:16]}.argn", False)
     assert store.blobs.read("cdnow", healed.path, healed.content_hash) == WEIGHTS

@@ -52,8 +52,8 @@ def test_a_document_that_people_reformatted_as_yaml_is_still_whole() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[1]", b"7", b"{", b"a: &a [1]\nb: *a", b"a: !!python/object/apply:os.system [x]", b"\xff\xfe\x00", b"a: [" * 2000,
-     b'{"a": NaN}x'],
+    [b"", b"[1]", b"7", b"{", b"a: &a [1]\nb: *a", b"a: !!python/object/apply:os.system [x]", b"\xff\xfe\x00",
+     b"a: [" * 2000, b'{"a": NaN}x'],
     ids=["empty", "list", "number", "cut", "alias", "object", "not text", "deep", "not json"],
 )  # fmt: skip
 def test_what_is_not_a_plain_mapping_is_corrupt(text: bytes) -> None:

@@ -75,7 +75,7 @@ def test_a_manifest_reads_back_as_it_was_written(written: Manifest) -> None:  # 
 
 def test_a_manifest_has_the_fields_of_the_specification() -> None:  # T5, T6
     found = yaml.safe_load(manifest(record()).to_bytes())
-    assert list(found)[0] == "schema_version"
+    assert next(iter(found)) == "schema_version"
     assert found["schema_version"] == "2.0"
     assert {"uid", "pipeline_id", "name", "dataset", "created_at", "artifacts", "predictions"} <= set(found)
     assert found["created_at"] == "2026-03-01T12:00:00.000000Z"

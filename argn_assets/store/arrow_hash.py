@@ -90,12 +90,13 @@ class _TableHasher:
     def _decoded(self, array: Any) -> Any:
         """Return plain values; mark what they were wrapped in."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         if isinstance(array, pa.ExtensionArray):
             self.text(f"extension {array.type.extension_name}")
             return self._decoded(array.storage)
         if pa.types.is_run_end_encoded(array.type):
-            return self._decoded(array.cast(array.type.value_type))
+            return self._decoded(pc.run_end_decode(array))
         if pa.types.is_dictionary(array.type):
             self.text("ordered dictionary" if array.type.ordered else "dictionary")
             if array.type.ordered:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from argn_assets.errors import MissingArtifact, StoreError
 from argn_assets.store.records import ArtifactRecord, Dependency
 
 DEPTH_LIMIT = 100
 
+_Key = tuple[str, str]  # artifact id and content hash
 FindRecord = Callable[[ArtifactRecord, Dependency], ArtifactRecord]
 
 
@@ -23,22 +24,22 @@ def closure(record: ArtifactRecord, find: FindRecord, depth_limit: int = DEPTH_L
         MissingArtifact: a dependency is not there.
         StoreError: the dependencies form a cycle, which is named, or a chain longer than `depth_limit`.
     """
-    ordered: dict[tuple[str, str], ArtifactRecord] = {}
-    chain = [record]
+    ordered: dict[_Key, ArtifactRecord] = {}
+    chain = {_key(record): record}
     waiting = [iter(record.depends_on)]
-    while chain:
+    while True:
         source = next(waiting[-1], None)
         if source is None:
             waiting.pop()
-            done = chain.pop()
-            ordered[_key(done)] = done
+            key, done = chain.popitem()
+            if not chain:
+                return list(ordered.values())
+            ordered[key] = done
         elif (source.artifact_id, source.content_hash) not in ordered:
-            found = find(chain[-1], source)
+            found = find(next(reversed(chain.values())), source)
             _check(chain, found, depth_limit)
-            chain.append(found)
+            chain[_key(found)] = found
             waiting.append(iter(found.depends_on))
-    del ordered[_key(record)]
-    return list(ordered.values())
 
 
 def same_bytes(record: ArtifactRecord, source: Dependency) -> ArtifactRecord:
@@ -51,17 +52,16 @@ def same_bytes(record: ArtifactRecord, source: Dependency) -> ArtifactRecord:
     return record
 
 
-def _check(chain: Iterable[ArtifactRecord], found: ArtifactRecord, depth_limit: int) -> None:
-    ids = [record.artifact_id for record in chain]
-    keys = [_key(record) for record in chain]
-    if _key(found) in keys:
-        cycle = [*ids[keys.index(_key(found)) :], found.artifact_id]
+def _check(chain: dict[_Key, ArtifactRecord], found: ArtifactRecord, depth_limit: int) -> None:
+    """Raise StoreError if `found` is in the chain already, or makes it too long."""
+    if _key(found) not in chain and len(chain) <= depth_limit:
+        return
+    ids = [artifact_id for artifact_id, _ in chain]
+    if _key(found) in chain:
+        cycle = [*ids[list(chain).index(_key(found)) :], found.artifact_id]
         raise StoreError(f"dependencies form a cycle: {' → '.join(cycle)}. One of them cannot be made from the other.")
-    if len(ids) > depth_limit:
-        raise StoreError(
-            f"{ids[0]} depends on a chain of more than {depth_limit} artifacts: {' → '.join(ids[:3])} → …."
-        )
+    raise StoreError(f"{ids[0]} depends on a chain of more than {depth_limit} artifacts: {' → '.join(ids[:3])} → ….")
 
 
-def _key(record: ArtifactRecord) -> tuple[str, str]:
+def _key(record: ArtifactRecord) -> _Key:
     return record.artifact_id, record.content_hash
