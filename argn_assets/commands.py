@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from argn_assets.orchestration.environment import catalogue_url, open_instance, quiet_preview_warnings
+from argn_assets.orchestration.environment import open_instance, quiet_preview_warnings
 
 
 @click.command()
@@ -28,7 +28,7 @@ def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
 
     quiet_preview_warnings()
     with open_instance() as instance:
-        catalogue = Catalogue(catalogue_url())
+        catalogue = Catalogue()
         problems = {entry.name: entry.problem for entry in catalogue.entries() if entry.problem is not None}
         asked = list(names) or catalogue.declared_names()
         for name in asked:
@@ -50,7 +50,7 @@ def sync() -> None:
     from argn_assets.orchestration.partitions import sync_partitions
 
     with open_instance() as instance:
-        catalogue = Catalogue(catalogue_url())
+        catalogue = Catalogue()
         added = sync_partitions(instance, catalogue.names())
     click.echo(
         f"{len(catalogue.names())} data sets declared, {len(added)} new{': ' if added else '.'}{', '.join(added)}"

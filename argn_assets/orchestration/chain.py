@@ -150,7 +150,7 @@ def generate_tables(
     wanted: dict[str, int] = {}
     for name in spec.tables:
         artifact = ModelArtifact.from_bytes(trained.load_bytes(name))
-        wanted[name] = artifact.stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
+        wanted[name] = artifact.tgt_stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
         tables[name] = generate_flat(
             artifact,
             wanted[name],
@@ -159,7 +159,7 @@ def generate_tables(
             device=device,
             random_state=Seed(settings["seed"]).child("generate", name).value,
         )
-        stats[name] = artifact.stats
+        stats[name] = artifact.tgt_stats
     told = {
         name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
     }
@@ -226,7 +226,7 @@ def _trained(artifacts: Mapping[str, ModelArtifact], seconds: Mapping[str, float
         if losses:
             numbers[f"best_validation_loss/{name}"] = min(losses)
     told = {
-        name: TableFacts(rows=artifact.stats.n_rows, columns=_encoded_columns(artifact.stats))
+        name: TableFacts(rows=artifact.tgt_stats.n_rows, columns=_encoded_columns(artifact.tgt_stats))
         for name, artifact in artifacts.items()
     }
     return StageResult(

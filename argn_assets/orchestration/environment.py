@@ -16,8 +16,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from argn_assets.datasets.locations import in_project
 from argn_assets.errors import ConfigError
 
+DEFAULT_STORE = ".argn/store"
 STATE_FOLDER = ".argn/dagster"
 
 
@@ -46,14 +48,10 @@ def project_root() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / "dagster.yaml").is_file()), here)
 
 
-def catalogue_url() -> str:
-    """Return where the data sets are declared, as an fsspec URL or an absolute path."""
-    return _absolute(os.environ.get("ARGN_DATASETS") or "datasets")
-
-
 def store_url() -> str:
     """Return where artifacts are stored, as an fsspec URL or an absolute path."""
-    return _absolute(os.environ.get("ARGN_STORE") or ".argn/store")
+    place = in_project(os.environ.get("ARGN_STORE") or DEFAULT_STORE)
+    return place if "://" in place else os.path.abspath(place)
 
 
 def open_instance() -> dg.DagsterInstance:
@@ -76,7 +74,3 @@ def _instance_without_settings(folder: Path) -> dg.DagsterInstance:
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"telemetry": {"enabled": False}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=settings))
-
-
-def _absolute(place: str) -> str:
-    return place if "://" in place else str(project_root() / place)

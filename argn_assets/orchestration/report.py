@@ -5,8 +5,8 @@ Measuring and drawing are handed in: `quality` stands beside this folder and not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from argn_assets.datasets import DatasetSpec
 from argn_assets.orchestration.chain import load_encoded
@@ -39,13 +39,25 @@ Q_contra = TypeVar("Q_contra", bound=Quality, contravariant=True)
 class Compare(Protocol[Q_co]):
     """Measures one synthetic table."""
 
-    def __call__(self, training: Any, holdout: Any, synthetic: Any, **settings: Any) -> Q_co: ...  # noqa: D102
+    def __call__(  # noqa: D102
+        self,
+        training: pl.DataFrame,
+        holdout: pl.DataFrame | None,
+        synthetic: pl.DataFrame,
+        *,
+        name: str,
+        keys: Collection[str],
+        target: str | None,
+        seed: int,
+    ) -> Q_co: ...
 
 
-class Render(Protocol[Q]):
+class Render(Protocol[Q_contra]):
     """Writes the report of all tables as one HTML text."""
 
-    def __call__(self, dataset: str, tables: dict[str, Q], *, provenance: dict[str, str]) -> str: ...  # noqa: D102
+    def __call__(  # noqa: D102
+        self, dataset: str, tables: Mapping[str, Q_contra], *, provenance: Mapping[str, str]
+    ) -> str: ...
 
 
 def compare_stored(
@@ -66,7 +78,7 @@ def compare_stored(
         qualities[name] = compare(
             rows.filter(~held),
             rows.filter(held),
-            synthetic.load(name),
+            cast("pl.DataFrame", synthetic.load(name)),
             name=name,
             keys=(table.primary_key,) if table.primary_key else (),
             target=target[1] if target is not None and target[0] == name else None,

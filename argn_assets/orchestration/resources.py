@@ -9,7 +9,7 @@ from pydantic import Field
 
 from argn_assets.datasets import Catalogue, DatasetSpec
 from argn_assets.errors import ConfigError
-from argn_assets.orchestration.environment import catalogue_url, store_url
+from argn_assets.orchestration.environment import store_url
 from argn_assets.store import ArtifactStore
 
 
@@ -20,7 +20,7 @@ class CatalogueResource(dg.ConfigurableResource[Catalogue]):
 
     def open(self) -> Catalogue:
         """Return the catalogue; nothing is read yet."""
-        return Catalogue(self.url or catalogue_url())
+        return Catalogue(self.url or None)
 
     def get(self, dataset: str) -> DatasetSpec:
         """Return one declared data set; ConfigError names the file that should declare it."""

@@ -1,0 +1,51 @@
+"""The project as others get it: a wheel, loaded from another folder (O41)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CODE = (
+    "import argn_assets, argn_assets.definitions as d\n"
+    "graph = d.defs().resolve_asset_graph()\n"
+    "print(argn_assets.__file__)\n"
+    "print(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))\n"
+)
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_loads_from_any_folder(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{CODE}"],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    place, assets = loaded.stdout.splitlines()
+    assert place.startswith(str(site))
+    assert "trained_artifact" in assets
+    assert "Warning" not in loaded.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [[], ["-w", "workspace.yaml"]], ids=["project", "workspace"])
+def test_dagster_validates_the_definitions(where):
+    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", *where]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "All code locations passed validation" in found.stdout + found.stderr
+    assert "mismatch" not in found.stderr.lower()

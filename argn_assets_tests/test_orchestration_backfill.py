@@ -1,0 +1,174 @@
+"""`argn backfill`: the whole chain of several data sets, twice, as a person would run it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from argn_assets.orchestration.backfill import DatasetOutcome, run_chain
+from argn_assets.orchestration.progress import StageNews
+from argn_assets.orchestration.terminal import shown_place
+from argn_assets_tests.dagster_world import CHAIN, caches, csv_rows, declaration, definitions, told, versions, world
+
+__all__ = ["world"]
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "ray", "pandas", "polars", "pyarrow", "numpy", "sklearn", "matplotlib")
+ENTER = (
+    "import sys\n"
+    "from argn_assets.cli import main\n"
+    "try:\n    main(sys.argv[1:], prog_name='argn')\n"
+    f"finally:\n    print('heavy', [name for name in {HEAVY} if name in sys.modules])\n"
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with one good data set, one with a broken source, one with a broken file; its chain was run once."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "dagster.yaml", root)
+    folder = root / "datasets"
+    folder.mkdir()
+    (folder / "broken.yaml").write_text(declaration("broken", source="nowhere.csv"))
+    (folder / "tiny.csv").write_text(csv_rows())
+    (folder / "tiny.yaml").write_text(declaration("tiny"))
+    (folder / "wrong.yaml").write_text("dataset: wrong\ntables: {wrong: {source: tiny.csv}}\nepochs: 3\n")
+    return root, argn(root, "backfill", "--all")
+
+
+def argn(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ENTER, *words], cwd=root, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_a_failing_data_set_does_not_stop_the_others_and_the_exit_code_says_so(project):  # O35
+    _, first = project
+    assert first.returncode == 1, first.stderr
+    assert "trained now" in first.stdout
+    lines = first.stderr.strip().splitlines()
+    assert sum(line.startswith("broken failed: ") and "nowhere.csv" in line for line in lines) == 1
+    assert sum(line.startswith("wrong failed: ") and "epochs" in line for line in lines) == 1
+    assert "Traceback" not in first.stderr
+
+
+def test_the_table_names_files_that_are_there(project):
+    root, first = project
+    places = [root / line.split()[-1] for line in first.stdout.splitlines() if line.startswith("tiny  ")]
+    assert [place.suffix for place in places] == [".parquet", ".html"]
+    assert all(place.is_file() for place in places)
+
+
+def test_a_second_run_computes_nothing_and_imports_nothing_heavy(project):  # O11
+    root, _ = project
+    again = argn(root, "backfill", "tiny")
+    assert again.returncode == 0, again.stderr
+    assert "unchanged, from the cache" in again.stdout
+    assert again.stdout.count("nothing changed") + again.stdout.count("cached") == len(CHAIN)
+    assert "heavy []" in again.stdout
+
+
+def test_the_runs_are_in_the_projects_own_instance(project, monkeypatch):  # O40
+    root, _ = project
+    monkeypatch.chdir(root)
+    with dg.DagsterInstance.from_config(str(root)) as instance:
+        assert instance.get_dynamic_partitions("dataset") == ["broken", "tiny"]
+        runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "tiny"}))
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert {run.tags["argn/trigger"] for run in runs} == {"argn-backfill"}
+
+
+def test_sync_adds_partitions_and_reports_broken_files(project):  # O2
+    root, _ = project
+    synced = argn(root, "datasets", "sync")
+    assert synced.returncode == 1
+    assert "2 data sets declared, 0 new." in synced.stdout
+    assert "wrong.yaml" in synced.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("tiny", "--all")])
+def test_names_or_all_but_not_both(project, words):
+    root, _ = project
+    refused = argn(root, "backfill", *words)
+    assert refused.returncode == 2
+    assert "--all" in refused.stderr
+
+
+def test_an_undeclared_name_is_refused_before_anything_runs(project):
+    root, _ = project
+    refused = argn(root, "backfill", "tiny", "tinny")
+    assert refused.returncode == 1
+    assert "'tinny'" in refused.stderr
+    assert "cached" not in refused.stdout
+
+
+def test_the_chain_ends_with_figures_and_places_and_every_stage_is_heard(world):
+    world.declare("tiny")
+    heard: list[StageNews] = []
+    (first,) = run_chain(definitions(), world.instance, ["tiny"], listener=heard.append)
+    assert first.error is None
+    assert first.rows == 240
+    assert first.trained_now
+    assert 0 <= first.fidelity <= 1
+    assert set(first.places) == {"tiny", "report"}
+    assert [news.asset for news in heard if news.state == "done"] == list(CHAIN)
+    assert any(news.state == "running" and "epoch" in news.text for news in heard)
+    (second,) = run_chain(definitions(), world.instance, ["tiny"])
+    assert (second.trained_now, second.training_seconds, second.fidelity) == (
+        False,
+        first.training_seconds,
+        first.fidelity,
+    )
+
+
+def test_the_whole_chain_is_described_and_its_second_run_is_all_hits(world):  # O11, O12, O13, O20
+    world.declare("tiny")
+    first, second = world.run("tiny", CHAIN), world.run("tiny", CHAIN)
+    assert first.success
+    assert set(caches(second).values()) == {"hit"}
+    assert versions(first) == versions(second)
+    metadata = told(first)
+    for asset in CHAIN:
+        assert {"dagster/uri", "dagster/size_bytes", "digest", "manifest", "cache"} <= set(metadata[asset]), asset
+    assert "data:image/svg+xml" in metadata["trained_artifact"]["loss_curve/tiny"]
+    assert "preview/tiny" in metadata["synthetic_tables"]
+    assert not any("preview" in key for asset in CHAIN if asset != "synthetic_tables" for key in metadata[asset])
+    assert {"fidelity", "path/report"} <= set(metadata["quality_report"])
+    checks = {(it.asset_key.path[-1], it.check_name) for it in second.get_asset_check_evaluations() if it.passed}
+    assert checks >= {
+        ("trained_artifact", "finite_loss"),
+        ("trained_artifact", "loads"),
+        ("synthetic_tables", "schema"),
+    }
+
+
+def test_launchpad_settings_make_another_result_and_are_remembered_too(world):  # O14
+    world.declare("tiny")
+    world.run("tiny", CHAIN)
+    config = {"synthetic_tables": {"rows": 17, "seed": 5}}
+    more = world.run("tiny", ["synthetic_tables"], config)
+    assert told(more)["synthetic_tables"]["dagster/row_count"] == 17
+    assert caches(world.run("tiny", ["synthetic_tables"], config)) == {"synthetic_tables": "hit"}
+
+
+def test_places_below_the_working_folder_are_shown_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown_place(str(tmp_path / ".argn" / "a.html")) == ".argn/a.html"
+    assert shown_place("/elsewhere/a.html") == "/elsewhere/a.html"
+    assert shown_place("s3://bucket/a.html") == "s3://bucket/a.html"
+
+
+def test_an_outcome_without_figures_is_a_failure_that_can_still_be_shown(capsys):
+    from rich.console import Console
+
+    from argn_assets.orchestration.terminal import show_outcomes
+
+    show_outcomes([DatasetOutcome(dataset="gone", error="why")], console=Console(width=100))
+    printed = capsys.readouterr()
+    assert "gone" in printed.out
+    assert printed.err == "gone failed: why\n"
