@@ -132,8 +132,13 @@ def test_the_width_of_offsets_and_views_do_not_matter() -> None:
     kinds = (pa.binary(), pa.large_binary(), pa.binary_view())
     assert len({column_hash(pa.array(bytes_, kind)) for kind in kinds}) == 1
     lists = [[1], None, [2, 3]]
-    kinds = (pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_view(pa.int64()), pa.large_list_view(pa.int64()))
-    assert len({column_hash(pa.array(lists, kind)) for kind in kinds}) == 1
+    layouts = (
+        pa.list_(pa.int64()),
+        pa.large_list(pa.int64()),
+        pa.list_view(pa.int64()),
+        pa.large_list_view(pa.int64()),
+    )
+    assert len({column_hash(pa.array(lists, kind)) for kind in layouts}) == 1
     assert column_hash(pa.array(["x"])) != column_hash(pa.array([b"x"]))
 
 

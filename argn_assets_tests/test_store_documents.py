@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argn_assets.errors import ConfigError, CorruptArtifact
-from argn_assets.store.documents import canonical_json, parse, seal, strict_json, unseal
+from argn_assets.store.documents import JsonObject, canonical_json, parse, seal, strict_json, unseal
 
 LAW = settings(derandomize=True, deadline=None, max_examples=150)
 
@@ -29,21 +30,27 @@ documents = st.dictionaries(st.text(max_size=12).filter(lambda key: key != "docu
 
 @given(documents)
 @LAW
-def test_what_is_sealed_comes_back_equal(document) -> None:
+def test_what_is_sealed_comes_back_equal(document: JsonObject) -> None:
     assert unseal(seal(document), "x") == document
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), values, max_size=3))
 @LAW
-def test_a_sealed_document_is_yaml_of_the_same_text(document) -> None:
+def test_a_sealed_document_is_yaml_of_the_same_text(document: JsonObject) -> None:
     text = seal(document)
     assert all(ord(character) < 0x7F or ord(character) > 0x9F for character in text.decode())
-    node = yaml.compose(text.decode(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    node: Any = yaml.compose(text.decode(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert len(node.value) == len(document) + 1
 
 
 def test_a_document_that_people_reformatted_as_yaml_is_still_whole() -> None:
-    document = {"at": "2026-03-01T00:00:00Z", "rate": 1e-05, "big": 1e16, "n": [1, None, True], "name": "é 😀 \x85"}
+    document: JsonObject = {
+        "at": "2026-03-01T00:00:00Z",
+        "rate": 1e-05,
+        "big": 1e16,
+        "n": [1, None, True],
+        "name": "é 😀 \x85",
+    }
     block = yaml.safe_dump(json.loads(seal(document)), allow_unicode=True).encode()
     assert not block.startswith(b"{")
     assert unseal(block, "x") == document
@@ -84,7 +91,7 @@ def test_canonical_json_has_one_spelling() -> None:
 
 
 def test_strict_json_keeps_values_and_makes_tuples_and_numpy_scalars_plain() -> None:  # T5
-    plain = strict_json({"a": (1, np.int64(2), np.float32(0.5)), "b": np.bool_(True), "c": np.str_("x")}, "params")
+    plain: Any = strict_json({"a": (1, np.int64(2), np.float32(0.5)), "b": np.bool_(True), "c": np.str_("x")}, "params")
     assert plain == {"a": [1, 2, 0.5], "b": True, "c": "x"}
     assert type(plain["b"]) is bool
 
@@ -99,6 +106,6 @@ def test_strict_json_keeps_values_and_makes_tuples_and_numpy_scalars_plain() -> 
         ({"a": np.zeros(2)}, r"params\.a is a ndarray"),
     ],
 )
-def test_what_json_cannot_say_is_refused_with_its_place(value, where: str) -> None:
+def test_what_json_cannot_say_is_refused_with_its_place(value: Any, where: str) -> None:
     with pytest.raises(ConfigError, match=where):
         strict_json(value, "params")

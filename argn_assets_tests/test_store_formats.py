@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -98,6 +99,12 @@ def test_an_archive_with_a_pickle_in_it_is_refused() -> None:  # T13
     np.savez(sink, a=np.array([pickle.dumps], dtype=object))
     with pytest.raises(CorruptArtifact):
         decode_value(sink.getvalue(), "npz", "binaries/x")
+
+
+def test_a_library_that_is_missing_is_not_taken_for_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError):
+        decode_value(b"", "safetensors", "binaries/x")
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:

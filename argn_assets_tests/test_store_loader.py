@@ -12,7 +12,7 @@ import pytest
 
 from argn_assets.errors import ConfigError, CorruptArtifact, MissingArtifact, UnsafeName, UnsupportedManifestVersion
 from argn_assets.store import ArtifactLoader, ArtifactStore, Manifest
-from argn_assets.store.documents import seal
+from argn_assets.store.documents import JsonObject, seal
 from argn_assets_tests.conformance.backend import NOON, new_registry
 from argn_assets_tests.test_store_registry import FRAME, commit, register, register_table
 
@@ -187,7 +187,9 @@ def test_a_store_is_described_in_a_file_and_opened_again(store: ArtifactStore, t
 
 
 @pytest.mark.parametrize("change", [{"min_reader_version": 2}, {"min_reader_version": "1"}, {"format": "other"}])
-def test_a_store_of_a_later_version_is_refused_untouched(store: ArtifactStore, tmp_path: Path, change) -> None:
+def test_a_store_of_a_later_version_is_refused_untouched(
+    store: ArtifactStore, tmp_path: Path, change: JsonObject
+) -> None:
     described = json.loads((tmp_path / "store.json").read_bytes())
     store.port.replace("store.json", seal({**described, **change}))
     with pytest.raises(UnsupportedManifestVersion, match="later argn_assets"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("check", [check_dataset, check_class_name, check_pipeline_id, check_path])
-def test_a_hostile_name_is_refused_and_shown(check, name: str) -> None:  # T26
+def test_a_hostile_name_is_refused_and_shown(check: Callable[[str], str], name: str) -> None:  # T26
     if check is check_path and name in ("a/b", "-"):
         name = f"/{name}"
     with pytest.raises(UnsafeName, match=r"accepted|at most|device"):
@@ -89,7 +91,9 @@ pipeline_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_]{0,20}", fullmatch=True).f
 
 @given(pipeline_ids, st.lists(numbers, max_size=4), numbers, st.none() | numbers, st.integers(0, 20))
 @LAW
-def test_generate_and_parse_are_inverses(pipeline, branches, step, fold, output) -> None:  # T3
+def test_generate_and_parse_are_inverses(
+    pipeline: str, branches: list[int], step: int, fold: int | None, output: int
+) -> None:  # T3
     path = parse_artifact_id(generate_artifact_id(pipeline, branches, step, fold, output))
     assert (path.pipeline_id, path.branch_path, path.step_index, path.fold_id, path.output) == (
         pipeline, tuple(branches), step, fold, output,
@@ -132,7 +136,7 @@ def test_what_is_no_artifact_id_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, True, 1.0, "1", 10**9])
-def test_a_number_that_ids_cannot_write_is_refused(number) -> None:
+def test_a_number_that_ids_cannot_write_is_refused(number: Any) -> None:
     with pytest.raises(UnsafeName, match="accepted"):
         generate_artifact_id("p", (), number)
 

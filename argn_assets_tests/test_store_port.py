@@ -18,6 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
 from argn_assets.store import ArtifactStore
+from argn_assets.store.backends import object_store
 from argn_assets.store.backends.object_store import ObjectPort
 from argn_assets.store.port import Port, open_port
 from argn_assets_tests.conformance.backend import BackendTests
@@ -95,6 +96,13 @@ class TestObjects(BackendTests):
         return object_port
 
 
+def test_an_object_store_is_any_fsspec_file_system_with_create_only_puts() -> None:
+    port = object_store.open_port("memory://bucket/prefix/", {})
+    assert port.create("a/b", b"content") is True
+    assert port.find("a") == ["a/b"]
+    assert port.url == "memory://bucket/prefix"
+
+
 def test_a_put_whose_answer_is_lost_counts_as_created(object_port: Port, objects: Objects) -> None:  # T20
     objects.fault = ("after", TimeoutError("no answer"))
     assert object_port.create("a/b", b"arrived") is True
@@ -165,13 +173,13 @@ def test_a_write_that_fails_half_way_leaves_neither_a_name_nor_a_spooled_file(tm
     assert list((tmp_path / ".spool").iterdir()) == []
 
 
-@pytest.mark.parametrize("taken", ["binaries", "actions"])
-def test_a_file_where_a_folder_should_be_is_reported_and_the_spool_is_clean(tmp_path: Path, taken: str) -> None:
-    (tmp_path / taken).write_text("not a folder")
+@pytest.mark.parametrize("path", ["binaries/x", "binaries/d/x", "actions/x"])
+def test_a_file_where_a_folder_should_be_is_reported_and_the_spool_is_clean(tmp_path: Path, path: str) -> None:
+    (tmp_path / path.partition("/")[0]).write_text("not a folder")
     port = open_port(str(tmp_path))
-    write = port.create if taken == "binaries" else port.replace
+    write = port.replace if path.startswith("actions") else port.create
     with pytest.raises((StoreUnavailable, MissingArtifact)):
-        write(f"{taken}/d/x", b"content")
+        write(path, b"content")
     assert list((tmp_path / ".spool").iterdir()) == []
 
 

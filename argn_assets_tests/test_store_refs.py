@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from argn_assets.errors import ConfigError, CorruptArtifact, RefConflict, UnsafeName
@@ -10,7 +12,7 @@ from argn_assets_tests.conformance.backend import NOON
 
 
 @pytest.fixture
-def store(tmp_path) -> ArtifactStore:
+def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore.open(str(tmp_path), now=lambda: NOON)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 import pytest
@@ -29,7 +29,9 @@ def registry(store: ArtifactStore) -> ArtifactRegistry:
     return new_registry(store)
 
 
-def register(registry: ArtifactRegistry, step: int = 0, content: bytes = b"content", **more: Any) -> ArtifactRecord:
+def register(
+    registry: ArtifactRegistry, step: int = 0, content: bytes | Path | BinaryIO = b"content", **more: Any
+) -> ArtifactRecord:
     described = {
         "artifact_id": registry.generate_id(step, output=more.pop("output", 0)), "operation": "fit",
         "artifact_type": "model", "class_name": "Net", "format": "bytes",
@@ -118,7 +120,9 @@ def test_a_later_run_registers_an_id_anew(store: ArtifactStore, registry: Artifa
         ),
     ],
 )
-def test_a_description_that_cannot_be_is_refused_before_anything_is_stored(registry, changes, error) -> None:
+def test_a_description_that_cannot_be_is_refused_before_anything_is_stored(
+    registry: ArtifactRegistry, changes: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         register(registry, **changes)
     assert registry.store.port.find("binaries") == []
@@ -156,6 +160,7 @@ def test_a_commit_is_one_manifest_under_run_pipeline_and_step(store: ArtifactSto
     register(registry, name="users")
     register(registry, output=1, content=b"more", name="purchases")
     manifest = commit(registry, predictions=[{"fidelity": 0.9}])
+    store.port.create("runs/cdnow/20260301_5f1c9a3e/notes.txt", b"not a manifest")
     assert manifest.path == "runs/cdnow/20260301_5f1c9a3e/cdnow_1f2e3d4c5b6a/0_all.0/manifest.yaml"
     assert ArtifactStore(store.port).read_manifest(manifest.path) == manifest
     assert [item.name for item in manifest.items] == ["users", "purchases"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from argn_assets.errors import CorruptArtifact, MissingArtifact
-from argn_assets.store.documents import JsonObject, JsonValue, seal, strict_json, unseal
+from argn_assets.store.documents import JsonObject, seal, strict_json, unseal
 from argn_assets.store.names import check_key
 from argn_assets.store.port import Port
 
@@ -36,7 +36,7 @@ class ActionCache:
             return None
         return cast(JsonObject, entry["value"]) if entry.get("key") == key else None
 
-    def put(self, key: str, value: Mapping[str, JsonValue]) -> None:
+    def put(self, key: str, value: Mapping[str, object]) -> None:
         """Store what came out under a key; ConfigError if `value` is not strict JSON."""
         entry: JsonObject = {"key": key, "value": strict_json(value, f"action {key}")}
         self._port.replace(self._path(key), seal(entry))

@@ -62,7 +62,7 @@ class RefLog:
         """Return where a ref pointed, oldest first."""
         return tuple(self._at(name, sequence) for sequence in sorted(self._sequences(name)))
 
-    def move(self, name: str, value: Mapping[str, JsonValue], *, after: int | None = None) -> Ref:
+    def move(self, name: str, value: Mapping[str, object], *, after: int | None = None) -> Ref:
         """Point a ref to `value`; a ref that points there already is returned as it is.
 
         Args:
