@@ -47,7 +47,7 @@ def test_the_loss_curve_is_a_small_inline_picture_and_the_history_a_short_table(
     svg = base64.b64decode(text[text.index(prefix) + len(prefix) : -1]).decode()
     assert svg.startswith("<svg")
     assert len(svg) < 20_000
-    assert len(metadata["history/planes"].records) <= 200
+    assert len(metadata["history/planes"].records) <= 12
 
 
 def test_facts_survive_the_action_cache():

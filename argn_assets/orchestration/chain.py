@@ -6,7 +6,7 @@ check outcomes. The work itself is done by `datasets`, `tables` and `engine`; li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
@@ -28,6 +28,7 @@ from argn_assets.orchestration.facts import (
     TableFacts,
 )
 from argn_assets.orchestration.handles import StoredTables
+from argn_assets.schema import ColumnSchema, SubColumn
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
@@ -210,11 +211,17 @@ def _encoded_columns(stats: TableStats) -> tuple[ColumnFacts, ...]:
             name=column.name,
             dtype=column.dtype,
             encoding=column.encoding,
-            note=column.role if column.role == "key" else " × ".join(str(s.cardinality) for s in subs[column.name]),
+            note="primary key" if column.role == "key" else _note(column, subs[column.name]),
             unique=column.name == schema.primary_key,
         )
         for column in schema.columns
     )
+
+
+def _note(column: ColumnSchema, subs: Sequence[SubColumn]) -> str:
+    """Return why the encoding was chosen, and how many codes each sub-column has."""
+    sizes = " × ".join(str(sub.cardinality) for sub in subs) or "no"
+    return " · ".join(filter(None, (column.reason, f"{sizes} codes")))
 
 
 def _trained(artifacts: Mapping[str, ModelArtifact], seconds: Mapping[str, float]) -> StageResult:

@@ -48,7 +48,10 @@ class ContentAddressedIOManager(dg.ConfigurableIOManager):
                 _remember(store, obj, manifest)
         except StoreError as error:
             raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
-        context.add_output_metadata(dict(storage_metadata(manifest, places_of(store, manifest), cache=cache)))
+        urls = urls_of(store, manifest)
+        places = {name: place_of(url) for name, url in urls.items()}
+        uri = next(iter(urls.values()), "")
+        context.add_output_metadata(dict(storage_metadata(manifest, places, uri=uri, cache=cache)))
 
     def load_input(self, context: dg.InputContext) -> StoredTables | dict[str, StoredTables]:
         """Return the current result of the upstream asset; a dict by data set where not exactly one is asked for.
@@ -120,11 +123,19 @@ def _run_id(context: dg.InputContext) -> str | None:
         return None
 
 
-def places_of(store: ArtifactStore, manifest: Manifest) -> dict[str, str]:
-    """Return where each part lies, by its name: a path where the store is a local folder, else a URL."""
+def urls_of(store: ArtifactStore, manifest: Manifest) -> dict[str, str]:
+    """Return the URL of each part, by its name."""
     folder = f"{store.url.rstrip('/')}/binaries/{manifest.dataset}"
-    root = unquote(folder.removeprefix("file://")) if folder.startswith("file:///") else folder
-    return {record.name: f"{root}/{record.path}" for record in manifest.items}
+    return {record.name: f"{folder}/{record.path}" for record in manifest.items}
+
+
+def place_of(url: str) -> str:
+    """Return what a person can open: a path where the URL is of a local file, else the URL.
+
+    >>> place_of("file:///data/my%20store/a.html"), place_of("s3://bucket/a.html")
+    ('/data/my store/a.html', 's3://bucket/a.html')
+    """
+    return unquote(url.removeprefix("file://")) if url.startswith("file:///") else url
 
 
 def _store_result(store: ArtifactStore, context: dg.OutputContext, computed: Computed) -> Manifest:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
 from argn_assets.charts import loss_curve_svg
-from argn_assets.orchestration.facts import ColumnFacts, EpochFacts, StageFacts
+from argn_assets.orchestration.facts import ColumnFacts, EpochFacts, Number, StageFacts
 from argn_assets.store import Manifest
 
-Metadata = dict[str, dg.MetadataValue | str | int | float]
+Metadata = dict[str, dg.MetadataValue[Any] | Number | None]
 
-MOST_HISTORY_ROWS = 200
+HISTORY_ROWS = 12  # the page shows them all at once
 
 
 def facts_metadata(facts: StageFacts) -> Metadata:
@@ -23,7 +25,7 @@ def facts_metadata(facts: StageFacts) -> Metadata:
         metadata |= {f"rows/{table}": told.rows for table, told in facts.tables.items()}
     if any(told.columns for told in facts.tables.values()):
         metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(_column_schema(facts))
-    metadata |= dict(facts.numbers)
+    metadata |= {name: _shown(number) for name, number in facts.numbers.items()}
     for table, epochs in facts.history.items():
         metadata[f"loss_curve/{table}"] = dg.MetadataValue.md(_loss_curve(table, epochs))
         metadata[f"history/{table}"] = _history_table(epochs)
@@ -35,17 +37,18 @@ def facts_metadata(facts: StageFacts) -> Metadata:
     return metadata
 
 
-def storage_metadata(manifest: Manifest, places: Mapping[str, str], *, cache: str) -> Metadata:
+def storage_metadata(manifest: Manifest, places: Mapping[str, str], *, uri: str, cache: str) -> Metadata:
     """Return where a result is stored.
 
     Args:
         manifest: the committed manifest.
-        places: URL or path of each part, by name; the first one is the headline.
+        places: URL or path of each part, by name.
+        uri: of the first part, the headline.
         cache: `hit` or `miss` of the action cache.
     """
     size = sum(record.size_bytes for record in manifest.items)
     metadata: Metadata = {
-        "dagster/uri": next(iter(places.values()), ""),
+        "dagster/uri": uri,
         "dagster/size_bytes": size,
         "digest": manifest.data_version,
         "manifest": str(manifest.path),
@@ -87,9 +90,15 @@ def _loss_curve(table: str, epochs: tuple[EpochFacts, ...]) -> str:
     return f"![loss of {table}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
-def _history_table(epochs: tuple[EpochFacts, ...]) -> dg.MetadataValue:
-    kept = epochs[:: max(1, -(-len(epochs) // MOST_HISTORY_ROWS))]
-    numbers = [{key: value for key, value in epoch.model_dump().items() if value is not None} for epoch in kept]
+def _history_table(epochs: tuple[EpochFacts, ...]) -> dg.MetadataValue[Any]:
+    """Return a table short enough to stand on the page: epochs evenly apart, the last one among them."""
+    step = max(1, math.ceil(len(epochs) / HISTORY_ROWS))
+    kept = epochs[::-1][::step][::-1]
     columns = {"epoch": "float", "rows": "int", "training_loss": "float", "validation_loss": "float"}
     schema = dg.TableSchema([dg.TableColumn(name, type=dtype) for name, dtype in columns.items()])
-    return dg.MetadataValue.table([dg.TableRecord({k: row.get(k) for k in columns}) for row in numbers], schema=schema)
+    records = [dg.TableRecord({name: _shown(getattr(epoch, name)) for name in columns}) for epoch in kept]
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _shown(value: Number | None) -> Number | None:
+    return round(value, 5) if isinstance(value, float) else value

@@ -116,9 +116,10 @@ class TrainingProgress:
             for name, loss in (("loss", progress.training_loss), ("validation", progress.validation_loss))
             if loss is not None
         ]
-        return " · ".join(
-            [f"{self.table}: epoch {progress.epoch:g}", *losses, f"{progress.rows_per_second:,.0f} rows/s"]
-        )
+        left = self._minutes_left(progress)
+        time_left = [] if left is None else [f"at most {left:.1f} min left"]
+        speed = f"{progress.rows_per_second:,.0f} rows/s"
+        return " · ".join([f"{self.table}: epoch {progress.epoch:g}", *losses, speed, *time_left])
 
 
 def training_listener(
