@@ -102,7 +102,8 @@ class ModelArtifact:
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         metadata = zlib.compress(text.encode(), 9)
         body = _LENGTH.pack(len(metadata)) + metadata + save(self.weights)
-        return _HEAD.pack(MAGIC, self.version, hashlib.sha256(body).digest()) + body
+        head = _HEAD.pack(MAGIC, self.version, hashlib.sha256(body).digest())
+        return b"".join([head, body])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelArtifact:

@@ -94,7 +94,7 @@ def train_flat(
         )  # fmt: skip
     return train_model(
         encoded, stats, config, root, on_epoch=on_epoch,
-        context=context.encoded if context else None, ctx_stats=context.stats if context else None,
+        context=context.encoded if context else None, context_stats=context.stats if context else None,
     )  # fmt: skip
 
 

@@ -39,10 +39,10 @@ class Context:
 
 def join_context(
     table: pl.DataFrame,
-    ctx_data: Frame,
-    tgt_context_key: str | None,
-    ctx_primary_key: str | None,
-    ctx_encoding_types: EncodingTypes | None,
+    context: Frame,
+    context_key: str | None,
+    primary_key: str | None,
+    encoding_types: EncodingTypes | None,
     *,
     value_protection: bool,
     seed: int,
@@ -54,32 +54,32 @@ def join_context(
         SchemaError: a named key is not a column.
         DataError: context keys are missing or stand twice, or rows have a key that the context lacks.
     """
-    if tgt_context_key is None or ctx_primary_key is None:
+    if context_key is None or primary_key is None:
         raise ConfigError(
             "ctx_data needs tgt_context_key and ctx_primary_key: the columns that connect the two tables."
         )
-    context = to_polars(ctx_data)
+    rows_given = to_polars(context)
     stats = compute_stats(
-        ctx_data, ctx_encoding_types, primary_key=ctx_primary_key, value_protection=value_protection, seed=seed
+        context, encoding_types, primary_key=primary_key, value_protection=value_protection, seed=seed
     )
-    keys = context[ctx_primary_key]
+    keys = rows_given[primary_key]
     n_double = len(keys) - keys.n_unique()
     if n_double or keys.null_count():
         raise DataError(
-            f"Context key {ctx_primary_key!r} has {n_double} repeated and {keys.null_count()} missing values; every "
+            f"Context key {primary_key!r} has {n_double} repeated and {keys.null_count()} missing values; every "
             "context row needs a key of its own."
         )
-    if tgt_context_key not in table.columns:
-        raise SchemaError(f"The context key {tgt_context_key!r} is not a column. Columns: {', '.join(table.columns)}.")
+    if context_key not in table.columns:
+        raise SchemaError(f"The context key {context_key!r} is not a column. Columns: {', '.join(table.columns)}.")
     places = pl.DataFrame({"key": keys, "place": np.arange(len(keys))})
-    wanted = pl.DataFrame({"key": table[tgt_context_key].cast(keys.dtype)})
+    wanted = pl.DataFrame({"key": table[context_key].cast(keys.dtype)})
     place = wanted.join(places, on="key", how="left", maintain_order="left")["place"]
     if place.null_count():
         raise DataError(
-            f"{place.null_count()} of {len(place)} rows have a {tgt_context_key!r} that is not among the "
-            f"{ctx_primary_key!r} of ctx_data. Add the context rows or leave those rows out."
+            f"{place.null_count()} of {len(place)} rows have a {context_key!r} that is not among the "
+            f"{primary_key!r} of ctx_data. Add the context rows or leave those rows out."
         )
-    encoded = Context.of_table(context, stats).encoded
+    encoded = Context.of_table(rows_given, stats).encoded
     rows = place.to_numpy()
     aligned = dataclasses.replace(encoded, codes=encoded.codes[:, rows], validation=encoded.validation[rows])
-    return Context(context[rows], aligned, stats)
+    return Context(rows_given[rows], aligned, stats)

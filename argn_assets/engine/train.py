@@ -59,7 +59,7 @@ def train_model(
     *,
     on_epoch: OnEpoch | None = None,
     context: EncodedTable | None = None,
-    ctx_stats: TableStats | None = None,
+    context_stats: TableStats | None = None,
 ) -> ModelArtifact:
     """Train a flat model.
 
@@ -70,7 +70,7 @@ def train_model(
         seed: decides the first weights, the order of rows and columns, and dropout.
         on_epoch: told after every epoch; returning True ends the training, keeping the best weights.
         context: for every row the codes of its context, N rows; or None.
-        ctx_stats: statistics of the context.
+        context_stats: statistics of the context.
     Raises:
         DataError: the table has no rows.
         EngineError: the loss stayed non-finite after several recoveries.
@@ -98,10 +98,10 @@ def train_model(
         ctx_cardinalities={s.name: s.cardinality for s in context.sub_columns} if context else {},
         enable_flexible_generation=config.any_order,
         tgt_stats=stats,
-        ctx_stats=ctx_stats,
+        ctx_stats=context_stats,
         tgt_primary_key=stats.schema.primary_key,
         tgt_context_key=stats.schema.context_key,
-        ctx_primary_key=ctx_stats.schema.primary_key if ctx_stats else None,
+        ctx_primary_key=context_stats.schema.primary_key if context_stats else None,
         history=history,
         provenance={"argn_assets": __version__, "seed": seed.value, "n_rows": encoded.n_rows},
     )
@@ -216,7 +216,8 @@ class _Run:
         repeats = min(16, math.ceil(VALIDATION_EVALUATIONS / n_rows)) if self.config.any_order else 1
         total = 0.0
         for _ in range(repeats):
-            for codes in self.validation_codes.split(VALIDATION_BATCH):
+            for start in range(0, n_rows, VALIDATION_BATCH):
+                codes = self.validation_codes[start : start + VALIDATION_BATCH]
                 orders = math.gcd(len(codes), 2 * ORDERS_PER_STEP) if self.config.any_order else 1
                 visible = self.model.visible_for(self.model.ranks(orders, self.config.any_order, rng))
                 total += sum(float(block.sum()) for block in self.model.losses(codes.long(), visible))

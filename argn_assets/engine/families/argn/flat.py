@@ -104,12 +104,13 @@ class FlatModel(nn.Module):
         """
         n_rows, n_orders = len(codes), len(visible)
         embedded = self.embed(codes).view(n_orders, n_rows // n_orders, -1)  # [G, B/G, S*E]
-        embedded = functional.dropout(embedded, self.layout.width.dropout, self.training)
+        embedded = functional.dropout(embedded, self.layout.width.embedding_dropout, self.training)
         shape = (visible.shape[1], self.layout.width.embedding, -1)
         mask = visible[:, :, self.hidden_owner].unsqueeze(2)  # [G, S, 1, H]
         weight = (self.first_weight.view(1, *shape) * mask).flatten(1, 2)  # [G, S*E, H]
         bias = self.first_bias.expand(n_orders, 1, -1)
         hidden = torch.baddbmm(bias, embedded, weight).relu().view(n_rows, -1)  # [B, H]
+        hidden = functional.dropout(hidden, self.layout.width.hidden_dropout, self.training)
         result = []
         for index, block in enumerate(self.blocks):
             end = block.start + block.width * len(block.sub_columns)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_BLOCK_LIMITS = (4, 16, 64, 256, 1024, 1 << 16)  # cardinalities that share a block, each up to the limit
+_BLOCK_LIMITS = (4, 16, 48, 128, 512, 1 << 16)  # cardinalities that share a block, each up to the limit
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,22 @@ class Width:
         hidden_per_log: hidden units per unit of ln(cardinality) of the predicted sub-column.
         hidden_least: hidden units per predicted sub-column, at least.
         depth: hidden layers per predicted sub-column.
-        dropout: share of the embedded numbers hidden at random while training.
+        embedding_dropout: share of the embedded numbers hidden at random while training.
+        hidden_dropout: share of the first hidden units hidden at random while training.
     """
 
     embedding: int
     hidden_per_log: int
     hidden_least: int
     depth: int
-    dropout: float
+    embedding_dropout: float
+    hidden_dropout: float
 
 
 WIDTHS = {
-    "S": Width(embedding=8, hidden_per_log=6, hidden_least=16, depth=1, dropout=0.1),
-    "M": Width(embedding=10, hidden_per_log=16, hidden_least=48, depth=2, dropout=0.2),
-    "L": Width(embedding=16, hidden_per_log=32, hidden_least=128, depth=2, dropout=0.3),
+    "S": Width(embedding=8, hidden_per_log=6, hidden_least=16, depth=1, embedding_dropout=0.1, hidden_dropout=0.0),
+    "M": Width(embedding=10, hidden_per_log=16, hidden_least=48, depth=2, embedding_dropout=0.2, hidden_dropout=0.1),
+    "L": Width(embedding=16, hidden_per_log=32, hidden_least=128, depth=2, embedding_dropout=0.25, hidden_dropout=0.2),
 }
 
 
