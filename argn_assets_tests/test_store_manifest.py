@@ -177,3 +177,21 @@ def test_times_are_written_in_utc_and_need_a_zone() -> None:
     assert read_time("2026-03-01T14:00:00+02:00") == NOON
     with pytest.raises(ValueError, match="zone"):
         read_time("2026-03-01T14:00:00")
+
+
+def test_a_field_added_by_hand_is_no_damage_and_a_changed_one_is() -> None:  # T6
+    written = json.loads(manifest(record()).to_bytes())
+    written["from_2_9"] = "kept"
+    written["artifacts"]["items"][0]["note"] = "kept too"
+    read = Manifest.from_bytes(json.dumps(written).encode())
+    assert read.extra["from_2_9"] == "kept"
+    assert read.items[0].extra["note"] == "kept too"
+    written["name"] = "changed"
+    with pytest.raises(CorruptArtifact):
+        Manifest.from_bytes(json.dumps(written).encode())
+
+
+def test_a_manifest_without_a_hash_is_read() -> None:  # T6
+    written = json.loads(manifest(record()).to_bytes())
+    del written["document_hash"]
+    assert Manifest.from_bytes(yaml.safe_dump(written, sort_keys=False).encode()) == manifest(record())

@@ -8,12 +8,21 @@ anything is touched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
 from argn_assets.errors import CorruptArtifact, MissingArtifact, UnsupportedManifestVersion
-from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, check_seal, digest, parse, seal
+from argn_assets.store.documents import (
+    HASH_FIELD,
+    JsonObject,
+    JsonValue,
+    canonical_json,
+    check_seal,
+    digest,
+    parse,
+    seal,
+)
 from argn_assets.store.records import ArtifactRecord, plain, read_time, split_known
 
 SCHEMA_VERSION = "2.0"
@@ -92,11 +101,20 @@ class Manifest:
         where = path or "the manifest"
         document = parse(text, where)
         _check_version(document, where)
-        content = check_seal(document, where)
         try:
-            return _manifest(content, path)
+            manifest = _manifest({key: value for key, value in document.items() if key != HASH_FIELD}, path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptArtifact(where, f"a manifest of version {SCHEMA_VERSION}", f"{error!r}") from error
+        # A field that somebody added says nothing that this version reads, so it may stand beside the hash. Without a
+        # hash the manifest was written by somebody else: the digests of its items still guard what it names.
+        known = digest(canonical_json(manifest.without_extra()._document()))
+        if document.get(HASH_FIELD, known) != known:
+            check_seal(document, where)
+        return manifest
+
+    def without_extra(self) -> Manifest:
+        """Return the manifest with the fields of this version alone."""
+        return replace(self, items=tuple(item.without_extra() for item in self.items), extra={})
 
     def _document(self) -> JsonObject:
         items = [item.to_document() for item in self.items]

@@ -6,7 +6,7 @@ Fields that this version does not know are kept in `extra` and written again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -103,6 +103,11 @@ class ArtifactRecord:
     def as_dependency(self) -> Dependency:
         """Return what another artifact names to depend on this one."""
         return Dependency(artifact_id=self.artifact_id, content_hash=self.content_hash, manifest=self.manifest)
+
+    def without_extra(self) -> ArtifactRecord:
+        """Return the record with the fields of this version alone."""
+        sources = tuple(replace(source, extra={}) for source in self.depends_on)
+        return replace(self, depends_on=sources, producer=replace(self.producer, extra={}), extra={})
 
     def to_document(self) -> JsonObject:
         """Return the record as an item of a manifest."""
