@@ -28,13 +28,13 @@ LAYERS = {
 
 HEAVY = ("torch", "ray", "pandas", "polars", "pyarrow", "numpy", "sklearn", "matplotlib", "fsspec")
 
-# A word of a public name on the left is another word for the glossary's on the right (docs/glossary.md).
+# Words on the left are not said in public names; on the right is what docs/glossary.md says instead.
 BANNED_WORDS = {
-    "tgt": "target", "ctx": "context", "cnt": "n", "df": "table", "vocab": "cardinality",
-    "checkpoint": "training state", "ensemble": "meta-model", "timestep": "step", "dataframe": "table",
-    "workspace": "store", "stacking": "meta-model", "datasource": "source", "fit": "train", "sample": "generate",
-    "util": "what it does", "utils": "what it does", "common": "what it is", "helper": "what it does",
-    "helpers": "what it does", "misc": "what it is",
+    "tgt": "target", "ctx": "context", "cnt": "n", "df": "table", "dataframe": "table", "timestep": "step",
+    "vocab": "cardinality", "token": "code", "tokens": "codes", "checkpoint": "training state", "memo": "action",
+    "ensemble": "meta-model", "stacking": "meta-model", "permutation": "order", "shard": "partition",
+    "workspace": "store", "datasource": "source", "profile": "stats", "util": "what it does", "utils": "what it does",
+    "common": "what it is", "helper": "what it does", "helpers": "what it does", "misc": "what it is",
 }  # fmt: skip
 # Names that the specification fixes (spec/engine.md, spec/store.md); the words they use stand there and nowhere else.
 FIXED_NAMES = {

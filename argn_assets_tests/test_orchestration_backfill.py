@@ -147,6 +147,18 @@ def test_the_whole_chain_is_described_and_its_second_run_is_all_hits(world):  # 
     }
 
 
+def test_the_assets_make_what_the_plain_calls_make(world):
+    import polars as pl
+
+    from argn_assets.datasets import Catalogue
+    from argn_assets.pipeline import synthesize
+
+    world.declare("tiny")
+    place = told(world.run("tiny", CHAIN))["synthetic_tables"]["path/tiny"]
+    plain = synthesize(Catalogue(str(world.catalogue)).get("tiny"))["tiny"]
+    assert pl.read_parquet(place).equals(plain.synthetic)
+
+
 def test_launchpad_settings_make_another_result_and_are_remembered_too(world):  # O14
     world.declare("tiny")
     world.run("tiny", CHAIN)

@@ -98,6 +98,14 @@ def test_a_setting_reaches_only_the_stages_that_depend_on_it(world):
     assert caches(world.run("tiny")) == {"raw_tables": "hit", "table_stats": "hit", "encoded_tables": "miss"}
 
 
+def test_the_store_may_be_any_url(world, monkeypatch):  # O10
+    monkeypatch.setenv("ARGN_STORE", f"memory://{world.root.name}")
+    world.declare("tiny")
+    first, second = world.run("tiny"), world.run("tiny")
+    assert set(caches(second).values()) == {"hit"}
+    assert str(told(first)["raw_tables"]["dagster/uri"]).startswith("memory://")
+
+
 def test_a_hit_whose_blob_is_gone_is_a_miss(world):  # O11
     world.declare("tiny")
     first = world.run("tiny")

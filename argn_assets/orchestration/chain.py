@@ -257,4 +257,7 @@ def _history(artifact: ModelArtifact) -> tuple[EpochFacts, ...]:
 
 
 def _preview(table: pl.DataFrame) -> tuple[dict[str, str], ...]:
-    return tuple({name: str(value) for name, value in row.items()} for row in table.head(PREVIEW_ROWS).to_dicts())
+    return tuple(
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in table.head(PREVIEW_ROWS).to_dicts()
+    )
