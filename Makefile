@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The newest Python from 3.11 on that is there; `make PYTHON=/path/to/python demo` chooses another one.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+# The first of these that is there (3.11 is what the constraints were resolved with); `make PYTHON=/path/to/python demo` chooses another one.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .PHONY: help venv install demo ui test test-long test-ui test-peer check docs bench clean
