@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 
 Codes = NDArray[np.uint16]
+ColumnKind = Literal["number", "text", "boolean", "moment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,15 @@ class Stats:
 class Encoding(ABC):
     """One way to write a column as codes. Subclasses are never instantiated; their methods are class methods.
 
-    `P` below is the encoding's partial (mergeable, unprotected, short-lived), `S` its stats (protected, stored).
+    Attributes:
+        NAME: the encoding's name, which is its file's.
+        STATS: the class of its stats.
+        ACCEPTS: the kinds of columns it takes; columns without any value are taken by all.
     """
 
     NAME: ClassVar[str]
     STATS: ClassVar[type[Stats]]
+    ACCEPTS: ClassVar[frozenset[ColumnKind]]
 
     @classmethod
     @abstractmethod
@@ -106,6 +111,22 @@ class Encoding(ABC):
 def single_sub_column(name: str, has_null: bool, n_values: int) -> SubColumn:
     """Return the layout that encodings with a table of values share: 0 unknown, 1 null where seen, then the values."""
     return SubColumn(name, 1 + has_null + n_values, unknown=0, null=1 if has_null else None)
+
+
+def column_kind(dtype: pl.DataType) -> ColumnKind | None:
+    """Return what a column of this type holds; None for a type that no encoding takes, or that holds nothing."""
+    if dtype.is_integer() or dtype.is_float():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype in (pl.Date, pl.Datetime):
+        return "moment"
+    return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else None
+
+
+def accepts(encoding: type[Encoding], values: pl.Series) -> bool:
+    """Return whether the encoding takes the column: its kind, or a column without any value."""
+    return column_kind(values.dtype) in encoding.ACCEPTS or values.null_count() == len(values)
 
 
 @cache

@@ -63,12 +63,13 @@ class Categorical(Encoding):
 
     NAME = "categorical"
     STATS = CategoricalStats
+    ACCEPTS = frozenset({"number", "text", "boolean", "moment"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> TextCounts:
         """Count the texts of one batch."""
-        texts = as_text(values)
-        counts = texts.drop_nulls().value_counts(name="count").rename({texts.name: "value"}).sort("value")
+        texts = as_text(values).alias("value")
+        counts = texts.drop_nulls().value_counts(name="count").sort("value")
         pairs: tuple[NDArray[np.int64] | None, NDArray[np.uint64] | None] = (None, None)
         if subjects is not None:
             place = places_of(texts, counts["value"])
@@ -115,7 +116,12 @@ class Categorical(Encoding):
 
 
 def as_text(values: pl.Series) -> pl.Series:
-    """Return the column as text, [B]; numbers and dates in their shortest exact form."""
+    """Return the column as text, [B]; numbers in their shortest exact form, moments as ISO text in UTC."""
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        # Local text says one thing twice in the night when clocks go back.
+        values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if values.dtype.is_float():
+        values = values + 0.0  # -0.0 and 0.0 are equal, so they are one category
     return values if values.dtype == pl.String else values.cast(pl.String)
 
 

@@ -11,22 +11,33 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
-from argn_assets.encodings.number_counts import NumberCounts, combine_counts, count_numbers, numbers, protected_range
+from argn_assets.encodings.number_counts import (
+    NumberCounts,
+    combine_counts,
+    count_exactly,
+    count_parts,
+    fit,
+    numbers,
+    protected_range,
+)
 from argn_assets.encodings.numeric_discrete import with_nulls
 from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 
 PARTS = ("year", "month", "day", "hour", "minute", "second", "ms_e2", "ms_e1", "ms_e0")
 N_FILLS = 33  # moments from which a null's parts are drawn
+FIRST, LAST = (
+    -62_135_596_800_000,
+    253_402_300_799_999,
+)  # milliseconds: the years 1 to 9999
 
 
 @dataclass(frozen=True, slots=True)
 class DatetimePartial:
-    """Counts of the moments in milliseconds, and the range of each calendar part, [P] each (empty for no values)."""
+    """Counts of the moments in milliseconds, and of each of PARTS."""
 
     counts: NumberCounts
-    part_lows: NDArray[np.int64]
-    part_highs: NDArray[np.int64]
+    parts: tuple[NumberCounts, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,9 @@ class DatetimeStats(Stats):
 class Datetime(Encoding):
     """Calendar parts in UTC, so that nights when clocks change keep their hours.
 
-    Loses what is finer than a millisecond; a day that its month does not have becomes the month's last. Keeps nulls,
-    dates, times and the (protected) range. The table gives time zone, unit and plain dates back.
+    Loses what is finer than a millisecond; a day that its month does not have becomes the month's last, a moment
+    outside the years 1 to 9999 the nearer end. Keeps nulls, dates, times and the (protected) range. The table gives
+    time zone, unit and plain dates back.
 
     >>> from datetime import date
     >>> from argn_assets.encodings.protection import UNPROTECTED
@@ -71,30 +83,33 @@ class Datetime(Encoding):
 
     NAME = "datetime"
     STATS = DatetimeStats
+    ACCEPTS = frozenset({"moment"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> DatetimePartial:
         """Count the moments of one batch."""
-        moments = as_moments(values)
-        parts = split_parts(moments.drop_nulls())
-        bounds = (parts.min(axis=1), parts.max(axis=1)) if parts.size else (np.empty(0, np.int64),) * 2
-        return DatetimePartial(count_numbers(moments.to_physical(), subjects), *bounds)
+        counts = count_exactly(as_moments(values).to_physical(), subjects)
+        # A calendar part is a function of the moment: split each distinct moment once.
+        moments = pl.Series(numbers(counts.lows, "int"), dtype=pl.Int64).cast(pl.Datetime("ms"))
+        return DatetimePartial(fit(counts), tuple(count_parts(counts, part) for part in split_parts(moments)))
 
     @classmethod
     def reduce(cls, partials: Sequence[DatetimePartial], protection: Protection) -> DatetimeStats:
-        """Combine the ranges; protection narrows the range of moments."""
+        """Combine the ranges; protection narrows the range of moments, and that of each part."""
         counts = combine_counts([p.counts for p in partials])
         has_null = counts.n_null > 0
         shown = protected_range(counts, protection)
         if shown is None:
             return DatetimeStats(has_null, None, None, (0,) * len(PARTS), (0,) * len(PARTS), (0,))
-        low = int(numbers(counts.highs[shown[:1]] if protection.threshold else counts.lows[:1], "int")[0])
-        high = int(numbers(counts.lows[shown[1:]] if protection.threshold else counts.highs[-1:], "int")[0])
-        high = max(low, high)
-        lows = np.min([p.part_lows for p in partials if len(p.part_lows)], axis=0)
-        highs = np.max([p.part_highs for p in partials if len(p.part_highs)], axis=0)
+        low, high = numbers(np.array([counts.lows[shown[0]], counts.highs[shown[1]]]), "int").tolist()
+        # The parts of both ends have codes, whatever else may be shown; the years are those of the ends alone.
         ends = split_parts(pl.Series([low, high], dtype=pl.Int64).cast(pl.Datetime("ms")))
-        lows[0], highs[0] = ends[0]
+        lows, highs = ends.min(axis=1), ends.max(axis=1)
+        for i in range(1, len(PARTS)):
+            part = combine_counts([p.parts[i] for p in partials])
+            if (shown_parts := protected_range(part, protection)) is not None:
+                lows[i] = min(lows[i], numbers(part.lows, "int")[shown_parts[0]])
+                highs[i] = max(highs[i], numbers(part.lows, "int")[shown_parts[1]])
         at = np.minimum(np.searchsorted(np.cumsum(counts.counts), _quantiles(counts.n_values)), len(counts.lows) - 1)
         fills = np.clip(numbers(counts.lows[at], "int"), low, high)
         return DatetimeStats(has_null, low, high, tuple(lows.tolist()), tuple(highs.tolist()), tuple(fills.tolist()))
@@ -131,12 +146,10 @@ class Datetime(Encoding):
 
 
 def as_moments(values: pl.Series) -> pl.Series:
-    """Return dates, times with or without a zone, or ISO text as UTC moments, [B] of Datetime("ms")."""
-    if values.dtype == pl.String:
-        values = values.str.to_datetime(strict=False, time_unit="ms", ambiguous="earliest")
+    """Return dates, or times with or without a zone, as UTC moments of the years 1 to 9999, [B] of Datetime("ms")."""
     if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
         values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return values.cast(pl.Datetime("ms"))
+    return values.cast(pl.Datetime("ms")).cast(pl.Int64).clip(FIRST, LAST).cast(pl.Datetime("ms"))
 
 
 def split_parts(moments: pl.Series) -> NDArray[np.int64]:

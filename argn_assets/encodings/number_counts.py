@@ -23,8 +23,10 @@ Keys = NDArray[np.uint64]
 
 BUDGET = 1 << 17  # distinct keys kept per column: 4 MB with their bounds and counts
 _SIGN = np.uint64(1 << 63)
-_NAN_KEY = np.uint64(0xFFF8000000000000)
+_MOST_FLOAT_SHIFT = 51  # the 8,192 prefixes of sign, exponent and one bit are well within the budget
+NAN_KEY = np.uint64(0xFFF8000000000000)
 MOST_DECIMALS = 15
+_MOST_NARROW_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +65,53 @@ class NumberCounts:
         return np.bincount(self.subject_buckets, minlength=len(self.counts)).astype(np.int64)
 
 
-def count_numbers(values: pl.Series, subjects: Keys | None = None, budget: int = BUDGET) -> NumberCounts:
-    """Count the numbers of one batch; see `NumberCounts`.
+def count_numbers(values: pl.Series, subjects: Keys | None = None, budget: int | None = None) -> NumberCounts:
+    """Count the numbers of one batch within the budget; see `NumberCounts`.
 
     >>> counts = count_numbers(pl.Series([2, 2, None, 5]))
     >>> numbers(counts.lows, counts.domain).tolist(), counts.counts.tolist(), counts.n_null
     ([2, 5], [2, 1], 1)
     """
-    present = values.is_not_null().to_numpy()
+    return fit(count_exactly(values, subjects), budget)
+
+
+def count_exactly(values: pl.Series, subjects: Keys | None = None) -> NumberCounts:
+    """Count the numbers of one batch, one bucket per distinct number."""
     keys, domain = to_keys(values.drop_nulls())
+    pairs: tuple[NDArray[np.int64] | None, Keys | None] = (None, None)
     if subjects is None:
         lows, counts = np.unique(keys, return_counts=True)
-        pairs = None
     else:
         lows, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        pairs = smallest_per_group(inverse.astype(np.int64), subjects[present])
-    exact = NumberCounts(
-        domain, lows, lows, counts.astype(np.int64), 0, *(pairs or (None, None)), int((~present).sum()),
-        _decimals(numbers(lows, domain)),
+        pairs = smallest_per_group(inverse.astype(np.int64), subjects[values.is_not_null().to_numpy()])
+    return NumberCounts(
+        domain, lows, lows, counts.astype(np.int64), 0, pairs[0], pairs[1],
+        values.null_count(), _decimals(numbers(lows, domain)),
     )  # fmt: skip
-    return _fit(exact, budget)
 
 
-def combine_counts(partials: Sequence[NumberCounts], budget: int = BUDGET) -> NumberCounts:
+def count_parts(counts: NumberCounts, parts: NDArray[np.int64]) -> NumberCounts:
+    """Return how often each part occurs, where bucket b of `counts` has the part `parts[b]`; parts span a small range.
+
+    >>> years = count_parts(count_numbers(pl.Series([5, 7, 7])), np.array([1999, 2001]))
+    >>> numbers(years.lows, "int").tolist(), years.counts.tolist()
+    ([1999, 2001], [1, 2])
+    """
+    first = int(parts.min()) if len(parts) else 0
+    rows = np.bincount(parts - first, weights=counts.counts).astype(np.int64)  # exact below 2^53 rows
+    seen = np.flatnonzero(rows)
+    lows = (seen + first).view(np.uint64) ^ _SIGN
+    pairs: tuple[NDArray[np.int64] | None, Keys | None] = (None, None)
+    if counts.subject_buckets is not None and counts.subjects is not None:
+        places = np.searchsorted(seen, parts - first)
+        pairs = smallest_per_group(places[counts.subject_buckets], counts.subjects)
+    return NumberCounts("int", lows, lows, rows[seen], 0, pairs[0], pairs[1], counts.n_null, 0)
+
+
+def combine_counts(partials: Sequence[NumberCounts], budget: int | None = None) -> NumberCounts:
     """Combine the counts of several batches of one column; the order does not matter."""
+    if len(partials) == 1:
+        return fit(partials[0], budget)
     shift = max(p.shift for p in partials)
     lows = np.concatenate([p.lows for p in partials])
     bucket, inverse = np.unique(lows >> np.uint64(shift), return_inverse=True)
@@ -96,7 +121,7 @@ def combine_counts(partials: Sequence[NumberCounts], budget: int = BUDGET) -> Nu
     np.minimum.at(merged_lows, inverse, lows)
     np.maximum.at(merged_highs, inverse, np.concatenate([p.highs for p in partials]))
     np.add.at(counts, inverse, np.concatenate([p.counts for p in partials]))
-    pairs = None
+    pairs: tuple[NDArray[np.int64] | None, Keys | None] = (None, None)
     if any(p.subject_buckets is not None for p in partials):
         starts = np.cumsum([0, *(len(p.lows) for p in partials)])
         groups = [inverse[start + p.subject_buckets] for start, p in zip(starts, partials, strict=False)]
@@ -105,17 +130,19 @@ def combine_counts(partials: Sequence[NumberCounts], budget: int = BUDGET) -> Nu
             np.concatenate([p.subjects for p in partials if p.subjects is not None]),
         )
     union = NumberCounts(
-        partials[0].domain, merged_lows, merged_highs, counts, shift, *(pairs or (None, None)),
+        partials[0].domain, merged_lows, merged_highs, counts, shift, pairs[0], pairs[1],
         sum(p.n_null for p in partials), max(p.decimals for p in partials),
     )  # fmt: skip
-    return _fit(union, budget)
+    return fit(union, budget)
 
 
-def _fit(counts: NumberCounts, budget: int) -> NumberCounts:
-    """Drop as few low bits as bring the number of buckets within the budget."""
+def fit(counts: NumberCounts, budget: int | None = None) -> NumberCounts:
+    """Drop as few low bits as bring the number of buckets within the budget, BUDGET where None."""
+    budget = BUDGET if budget is None else budget
     if len(counts.lows) <= budget:
         return counts
-    few, many = 63, counts.shift  # `many` leaves too many buckets, `few` does not
+    # `many` leaves too many buckets, `few` does not – or is the most that keeps infinities and NaN apart from numbers.
+    few, many = (_MOST_FLOAT_SHIFT if counts.domain == "float" else 63), counts.shift
     while few - many > 1:
         middle = (few + many) // 2
         distinct = 1 + np.count_nonzero(np.diff(counts.lows >> np.uint64(middle)))
@@ -124,7 +151,7 @@ def _fit(counts: NumberCounts, budget: int) -> NumberCounts:
     starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
     pairs: tuple[NDArray[np.int64] | None, Keys | None] = (None, None)
     if counts.subject_buckets is not None and counts.subjects is not None:
-        bucket = np.cumsum(np.isin(np.arange(len(group)), starts)) - 1
+        bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(group))))
         pairs = smallest_per_group(bucket[counts.subject_buckets], counts.subjects)
     return NumberCounts(
         counts.domain, counts.lows[starts], np.maximum.reduceat(counts.highs, starts),
@@ -138,12 +165,39 @@ def to_keys(values: pl.Series) -> tuple[Keys, Domain]:
         return values.to_numpy().astype(np.uint64), "uint"
     if values.dtype.is_float():
         # Adding zero turns -0.0 into 0.0: the two are equal, so they are one value.
-        array = values.cast(pl.Float64).to_numpy() + 0.0
+        array = widened(values).to_numpy() + 0.0
         bits = array.view(np.uint64)
         keys = np.where(bits & _SIGN, ~bits, bits | _SIGN)
-        return np.where(np.isnan(array), _NAN_KEY, keys), "float"
+        return np.where(np.isnan(array), NAN_KEY, keys), "float"
     array = values.cast(pl.Int64).to_numpy()
     return array.view(np.uint64) ^ _SIGN, "int"
+
+
+def widened(values: pl.Series) -> pl.Series:
+    """Return floats as Float64, [B]; a short one as the decimal it is written as, up to nine decimals.
+
+    The float32 that reads 0.29 is 0.28999999165534973 as float64: as such it would lose its two decimals. It comes back
+    unchanged when it is cast to its own type again.
+
+    >>> widened(pl.Series([0.29], dtype=pl.Float32)).to_list()
+    [0.29]
+    """
+    wide = values.cast(pl.Float64)
+    if values.dtype == pl.Float64:
+        return wide
+    array = wide.to_numpy(writable=True)
+    narrow = np.float16 if str(values.dtype) == "Float16" else np.float32  # older polars has no pl.Float16
+    left = np.flatnonzero(np.isfinite(array))
+    for decimals in range(_MOST_NARROW_DECIMALS + 1):
+        rounded = np.round(array[left], decimals)
+        with np.errstate(over="ignore"):
+            fits = rounded.astype(narrow) == array[left].astype(narrow)
+        array[left[fits]] = rounded[fits]
+        left = left[~fits]
+    widened_values = pl.Series(array)
+    if not values.null_count():
+        return widened_values
+    return pl.select(pl.when(values.is_not_null()).then(widened_values)).to_series()
 
 
 def numbers(keys: Keys, domain: Domain) -> NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float64]:
@@ -160,8 +214,9 @@ def _decimals(values: NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float6
     if values.dtype.kind != "f":
         return 0
     left = values[np.isfinite(values)]
+    left = left[left != np.rint(left)]
     for decimals in range(MOST_DECIMALS + 1):
-        # Rounding at a scale beyond 2^53 changes nothing, so it would call every number exact.
+        # Rounding at a scale beyond 2^53 changes nothing, so it would call every fraction exact.
         fits = (np.abs(left) * 10.0**decimals < 2**53) & (np.round(left, decimals) == left)
         left = left[~fits]
         if not len(left):
@@ -172,7 +227,8 @@ def _decimals(values: NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float6
 def protected_range(counts: NumberCounts, protection: Protection) -> tuple[int, int] | None:
     """Return the first and last bucket that may be shown, or None if no range has enough subjects on both sides.
 
-    At least `threshold` distinct subjects lie at or below the end of the first bucket, and at or above the last one.
+    At least `threshold` distinct subjects lie at or below the first bucket, and at or above the last one. Under
+    protection both are exact numbers, and where they are one, enough subjects share it.
     """
     n_buckets = len(counts.lows)
     if n_buckets == 0:
@@ -181,7 +237,13 @@ def protected_range(counts: NumberCounts, protection: Protection) -> tuple[int, 
         return 0, n_buckets - 1
     first = _reaching(counts, protection.threshold, np.arange(n_buckets))
     last = _reaching(counts, protection.threshold, np.arange(n_buckets)[::-1])
-    return None if first is None or last is None or first > last else (first, last)
+    if first is None or last is None:
+        return None
+    # A bucket of several numbers at the end holds some that fewer subjects reach.
+    first += int(counts.lows[first] != counts.highs[first])
+    last -= int(counts.lows[last] != counts.highs[last])
+    is_scarce = first == last and counts.subjects_per_bucket()[first] < protection.threshold
+    return None if first > last or is_scarce else (first, last)
 
 
 def _reaching(counts: NumberCounts, threshold: int, order: NDArray[np.int64]) -> int | None:

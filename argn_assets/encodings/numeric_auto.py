@@ -33,6 +33,7 @@ class NumericAuto(Encoding):
 
     NAME = "numeric_auto"
     STATS = Stats
+    ACCEPTS = frozenset({"number", "boolean"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:
@@ -44,7 +45,8 @@ class NumericAuto(Encoding):
         """Choose the encoding and return its stats."""
         counts = combine_counts(partials)
         shown = counts.counts[counts.subjects_per_bucket() >= protection.threshold].sum()
-        if len(counts.lows) <= MOST_VALUES and shown >= SHOWN_SHARE * counts.n_values:
+        exact = len(counts.lows) <= MOST_VALUES and (counts.lows == counts.highs).all()
+        if exact and shown >= SHOWN_SHARE * counts.n_values:
             return NumericDiscrete.reduce([counts], protection)
         return cells_from_counts(counts, protection)
 

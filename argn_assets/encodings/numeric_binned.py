@@ -27,11 +27,10 @@ from argn_assets.encodings.number_counts import (
     from_plain,
     numbers,
     protected_range,
-    to_keys,
     to_plain,
 )
-from argn_assets.encodings.numeric_discrete import as_domain, nearest_range, with_nulls
-from argn_assets.encodings.protection import Protection
+from argn_assets.encodings.numeric_discrete import keys_within, nearest_range, with_nulls
+from argn_assets.encodings.protection import MOST_SUBJECTS, Protection, smallest_per_group
 from argn_assets.schema import SubColumn
 
 MOST_CELLS = 1024
@@ -73,8 +72,8 @@ class NumericBinnedStats(Stats):
 
 
 class _Cells(NamedTuple):
-    starts: NDArray[np.int64]  # first bucket of each cell, [C]
-    ends: NDArray[np.int64]  # last bucket of each cell, [C]
+    starts: NDArray[np.intp]  # first bucket of each cell, [C]
+    ends: NDArray[np.intp]  # last bucket of each cell, [C]
     mass: NDArray[np.int64]  # rows of each cell, [C]
 
 
@@ -82,7 +81,8 @@ class NumericBinned(Encoding):
     """Numbers as a bin and a slot within it; exact where values repeat, drawn inside a narrow cell elsewhere.
 
     Loses the position inside a cell that holds several values, and what protection hides: those numbers move to the
-    nearest cell. Keeps nulls, infinities, NaN, integers, the number of decimals and the (protected) range.
+    nearest cell (NaN: unknown). Keeps nulls, infinities, NaN, integers, the number of decimals and the (protected)
+    range; -0.0 is 0.0.
 
     >>> stats = NumericBinned.reduce([NumericBinned.partial(pl.Series([1.0, 2.0, 9.0] * 3))], Protection())
     >>> NumericBinned.encode(pl.Series([9.0, None]), stats)[:, 0].tolist()
@@ -91,6 +91,7 @@ class NumericBinned(Encoding):
 
     NAME = "numeric_binned"
     STATS = NumericBinnedStats
+    ACCEPTS = frozenset({"number", "boolean"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:
@@ -114,15 +115,15 @@ class NumericBinned(Encoding):
         """Write values as codes, [B, 1 or 2]; a number between two cells goes to the nearer one."""
         first = 1 + stats.has_null
         codes = np.zeros((len(values), len(cls.sub_columns(stats))), dtype=np.uint16)
-        present = values.is_not_null().to_numpy()
-        codes[~present, 0] = 1 if stats.has_null else 0
+        codes[values.is_null().to_numpy(), 0] = 1 if stats.has_null else 0
         if codes.shape[1] == 2:
             # Under a null the slot is filled by chance: a constant would be a pattern the model has to learn.
             fill = (chance or Chance.for_rows(len(values))).uniforms("fill")
             codes[:, 1] = (fill * stats.bin_sizes.max(initial=1)).astype(np.uint16)
-        if not len(stats.lows):
+        present, keys = keys_within(values, stats.domain, stats.bounds[0])
+        if not len(present):
             return codes
-        cell = nearest_range(to_keys(as_domain(values.drop_nulls(), stats.domain))[0], *stats.bounds)
+        cell = nearest_range(keys, *stats.bounds, stats.domain)
         starts = np.asarray(stats.bin_starts)
         bins = np.searchsorted(starts, cell, side="right") - 1
         codes[present, 0] = bins + first
@@ -140,7 +141,7 @@ class NumericBinned(Encoding):
             return with_nulls(np.zeros(len(codes), dtype=dtype), np.ones(len(codes), dtype=bool))
         bins = np.where(codes[:, 0] >= first, codes[:, 0].astype(np.int64) - first, len(stats.bin_starts) // 2)
         slot = np.minimum(codes[:, 1], stats.bin_sizes[bins] - 1) if codes.shape[1] == 2 else 0
-        cell = np.asarray(stats.bin_starts)[bins] + slot
+        cell = np.asarray(stats.bin_starts, dtype=np.int64)[bins] + slot
         uniforms = (chance or Chance.for_rows(len(codes))).uniforms("place")
         return with_nulls(draw_in_cells(cell, stats, uniforms), is_null)
 
@@ -151,7 +152,7 @@ def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBi
     decimals = counts.decimals if counts.decimals <= MOST_DECIMALS else None
     if shown is None:
         return NumericBinnedStats(counts.domain, counts.n_null > 0, decimals, (), (), ())
-    cells = _cut(counts, slice(shown[0], shown[1] + 1), protection)
+    cells = _cut(counts, np.arange(shown[0], shown[1] + 1), protection)
     starts = _group(cells.mass)
     lows, highs = counts.lows[cells.starts], counts.highs[cells.ends]
     return NumericBinnedStats(
@@ -160,22 +161,55 @@ def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBi
     )  # fmt: skip
 
 
-def _cut(counts: NumberCounts, shown: slice, protection: Protection) -> _Cells:
+def _cut(counts: NumberCounts, shown: NDArray[np.intp], protection: Protection) -> _Cells:
     """Cut the shown buckets into cells: repeated values alone, the others in ranges of equal mass."""
-    mass = counts.counts[shown]
     exact = (counts.lows == counts.highs)[shown]
-    is_special = exact & ~np.isfinite(numbers(counts.lows[shown], counts.domain).astype(np.float64))
+    shared = counts.subjects_per_bucket()[shown] >= protection.threshold
+    special = exact & ~np.isfinite(numbers(counts.lows[shown], counts.domain).astype(np.float64))
+    # An infinity that may not be shown must not be the end of a range either.
+    kept = ~special | shared
+    shown, exact, shared, special = shown[kept], exact[kept], shared[kept], special[kept]
+    if not len(shown):
+        return _Cells(shown, shown, np.empty(0, dtype=np.int64))
+    mass = counts.counts[shown]
     is_grid = exact.all() and len(mass) <= MOST_CELLS and mass.sum() >= REPEATS * len(mass)
     per_cell = max(mass.sum() / MOST_CELLS, FEWEST_ROWS, protection.threshold)
     least = 1 if is_grid else per_cell / 2
-    alone = (exact & (mass >= least) | is_special) & (counts.subjects_per_bucket()[shown] >= protection.threshold)
+    alone = (exact & (mass >= least) | special) & shared
     starts = _segment(mass, alone, per_cell)
     ends = np.append(starts[1:], len(mass)) - 1
-    cells = _Cells(starts + shown.start, ends + shown.start, np.add.reduceat(mass, starts))
-    if protection.threshold == 0 or len(starts) == 1:
-        return cells
-    enough = alone[starts] | (cells.mass >= protection.threshold) & (ends > starts)
-    return _Cells(cells.starts[enough], cells.ends[enough], cells.mass[enough]) if enough.any() else cells
+    cells = _Cells(shown[starts], shown[ends], np.add.reduceat(mass, starts))
+    return cells if protection.threshold == 0 else _shareable(cells, alone[starts], counts, protection)
+
+
+def _shareable(cells: _Cells, alone: NDArray[np.bool_], counts: NumberCounts, protection: Protection) -> _Cells:
+    """Join neighbouring ranges until each holds several numbers of enough distinct subjects; drop what stays scarce."""
+    joined: list[tuple[np.intp, np.intp, np.int64]] = []
+    start, mass, subjects = None, np.int64(0), set[int]()
+    for i, members in enumerate(_subjects_per_cell(cells, counts)):
+        if alone[i]:
+            joined.append((cells.starts[i], cells.ends[i], cells.mass[i]))
+            start, mass, subjects = None, np.int64(0), set()
+            continue
+        start = cells.starts[i] if start is None else start
+        mass, subjects = mass + cells.mass[i], subjects | members
+        if len(subjects) >= protection.threshold and counts.lows[start] < counts.highs[cells.ends[i]]:
+            joined.append((start, cells.ends[i], mass))
+            start, mass, subjects = None, np.int64(0), set()
+    columns = zip(*joined, strict=True) if joined else ((), (), ())
+    return _Cells(*(np.array(column, dtype=np.int64) for column in columns))
+
+
+def _subjects_per_cell(cells: _Cells, counts: NumberCounts) -> list[set[int]]:
+    """Return up to seven distinct subjects of each cell; rows stand for themselves where they share no subjects."""
+    if counts.subject_buckets is None or counts.subjects is None:
+        firsts = np.cumsum(cells.mass) - cells.mass
+        rows = zip(firsts.tolist(), cells.mass.tolist(), strict=True)
+        return [set(range(first, first + min(mass, MOST_SUBJECTS))) for first, mass in rows]
+    cell = np.searchsorted(cells.starts, counts.subject_buckets, side="right") - 1
+    inside = (cell >= 0) & (counts.subject_buckets <= cells.ends[np.maximum(cell, 0)])
+    groups, subjects = smallest_per_group(cell[inside].astype(np.int64), counts.subjects[inside])
+    return [set(part.tolist()) for part in np.split(subjects, np.searchsorted(groups, np.arange(1, len(cells.starts))))]
 
 
 def _segment(mass: NDArray[np.int64], alone: NDArray[np.bool_], per_part: float) -> NDArray[np.int64]:
@@ -210,11 +244,24 @@ def draw_in_cells(
         values[wide] = numbers(low_keys[cell[wide]] + step, stats.domain)
         return values
     low, high = numbers(low_keys, "float")[cell[wide]], numbers(high_keys, "float")[cell[wide]]
-    drawn = low + uniforms[wide] * (high - low)
-    if stats.decimals is not None:
-        scale = 10.0**stats.decimals
-        first, last = np.round(low * scale), np.round(high * scale)
-        # A whole number over a power of ten is the float that the decimal text reads as: 29 / 100 is 0.29.
-        drawn = np.minimum(first + np.floor(uniforms[wide] * (last - first + 1)), last) / scale
-    values[wide] = drawn
+    values[wide] = _between(low, high, uniforms[wide], stats.decimals)
     return values
+
+
+def _between(
+    low: NDArray[np.float64], high: NDArray[np.float64], uniforms: NDArray[np.float64], decimals: int | None
+) -> NDArray[np.float64]:
+    """Draw finite floats in [low, high] that have at most `decimals` decimals, [B]; None draws them unrounded."""
+    # Not low + u * (high - low): the width of the range of all floats is infinite.
+    drawn = low * (1 - uniforms) + high * uniforms
+    if decimals is None:
+        return np.clip(drawn, low, high)
+    scale = 10.0**decimals
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, last = np.round(low * scale), np.round(high * scale)
+        step = np.minimum(first + np.floor(uniforms * (last - first + 1)), last)
+        # Floats of 2^53 steps and more are coarser than the steps; a range may begin below and end beyond.
+        fine = np.maximum(np.abs(first), np.abs(last)) < 2**53
+        step = np.where(fine, step, np.round(drawn * scale))
+    # A whole number over a power of ten is the float that the decimal text reads as: 29 / 100 is 0.29.
+    return np.clip(np.where(np.abs(step) < 2**53, step / scale, drawn), low, high)

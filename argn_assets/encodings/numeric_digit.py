@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
 from argn_assets.encodings.number_counts import (
+    MOST_DECIMALS,
     Domain,
     Keys,
     NumberCounts,
@@ -27,7 +29,7 @@ from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 
 N_FILLS = 33  # numbers from which a null's digits are drawn
-MOST_DIGITS = 18  # of a scaled fraction that an int64 holds; finer decimals are rounded
+MOST_DIGITS = 18  # of a scaled float that an int64 holds; what is finer is rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class NumericDigitStats(Stats):
         domain: `int`, `uint` or `float`.
         has_null: nulls were seen.
         has_negative: some number shown is below zero.
-        decimals: digits behind the point.
+        decimals: digits behind the point; below 0, the last digits before the point are not written either.
         n_digits: digits in all.
         top: the highest leading digit.
         low, high: smallest and largest number that may be written; None hides everything.
@@ -58,9 +60,10 @@ class NumericDigitStats(Stats):
 
 
 class NumericDigit(Encoding):
-    """Decimal digits of a number of fixed decimals, exact for every integer of 64 bits.
+    """Decimal digits of a number of fixed decimals, exact for integers of 64 bits and for floats of up to 15 digits.
 
-    Loses infinities and NaN (they move to the ends of the range), and digits that 18 places cannot hold. Keeps nulls.
+    Loses infinities and NaN (they move to the ends of the range), decimals beyond the fifteenth, and digits that 18
+    places cannot hold. Keeps nulls; -0.0 is 0.0.
 
     >>> from argn_assets.encodings.protection import UNPROTECTED
     >>> stats = NumericDigit.reduce([NumericDigit.partial(pl.Series([0.29, 12.0]))], UNPROTECTED)
@@ -70,14 +73,15 @@ class NumericDigit(Encoding):
 
     NAME = "numeric_digit"
     STATS = NumericDigitStats
+    ACCEPTS = frozenset({"number", "boolean"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:
-        """Count the values of one batch; infinities and NaN count as missing."""
+        """Count the values of one batch; infinities and NaN are neither counted nor missing."""
         finite = values
         if values.dtype.is_float():
             finite = pl.select(pl.when(values.is_finite()).then(values)).to_series()
-        return count_numbers(finite, subjects)
+        return dataclasses.replace(count_numbers(finite, subjects), n_null=values.null_count())
 
     @classmethod
     def reduce(cls, partials: Sequence[NumberCounts], protection: Protection) -> NumericDigitStats:
@@ -90,7 +94,7 @@ class NumericDigit(Encoding):
         ends = np.array([counts.lows[shown[0]], counts.highs[shown[1]]])
         largest = max(abs(v) for v in numbers(ends, counts.domain).tolist())
         whole = len(str(int(largest)))
-        decimals = min(counts.decimals, max(0, MOST_DIGITS - whole)) if counts.domain == "float" else 0
+        decimals = min(counts.decimals, MOST_DECIMALS, MOST_DIGITS - whole) if counts.domain == "float" else 0
         text = str(_whole(largest, decimals))
         at = ((np.arange(N_FILLS) + 0.5) * counts.n_values / N_FILLS).astype(np.int64)
         fills = counts.lows[np.clip(np.searchsorted(np.cumsum(counts.counts), at, side="right"), *shown)]
@@ -122,7 +126,7 @@ class NumericDigit(Encoding):
         low, high = numbers(_ends(stats), stats.domain)
         table = np.clip(np.where(np.isnan(table), low, table) if stats.domain == "float" else table, low, high)
         if stats.domain == "float":
-            magnitude = np.round(np.abs(table) * 10.0**stats.decimals).astype(np.uint64)
+            magnitude = np.round(_scaled(np.abs(table), stats.decimals)).astype(np.uint64)
         else:
             # The magnitude of the smallest int64 fits uint64 only: negate behind the sign.
             magnitude = np.where(table < 0, (~table.astype(np.uint64)) + np.uint64(1), table.astype(np.uint64))
@@ -141,7 +145,8 @@ class NumericDigit(Encoding):
         low, high = numbers(_ends(stats), stats.domain)
         values: NDArray[np.generic]
         if stats.domain == "float":
-            values = np.clip(np.where(negative, -1.0, 1.0) * magnitude / 10.0**stats.decimals, low, high)
+            with np.errstate(over="ignore"):
+                values = np.clip(np.where(negative, -1.0, 1.0) * _scaled(magnitude, -stats.decimals) + 0.0, low, high)
         elif stats.domain == "uint":
             values = np.clip(magnitude, low, high)
         else:
@@ -159,4 +164,9 @@ def _ends(stats: NumericDigitStats) -> Keys:
 
 def _whole(value: int | float, decimals: int) -> int:
     """Return |value| scaled to a whole number of units of its last decimal."""
-    return int(value) if isinstance(value, int) else int(np.round(value * 10.0**decimals))
+    return value if isinstance(value, int) else int(np.round(_scaled(np.float64(value), decimals)))
+
+
+def _scaled(values: Any, places: int) -> Any:
+    """Return floats times ten to the power of `places`; division by a power above 1 is exact for short decimals."""
+    return values * 10.0**places if places >= 0 else values / 10.0**-places

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
 from argn_assets.encodings.number_counts import (
+    NAN_KEY,
     Domain,
     Keys,
     NumberCounts,
@@ -21,9 +22,13 @@ from argn_assets.encodings.number_counts import (
     numbers,
     to_keys,
     to_plain,
+    widened,
 )
 from argn_assets.encodings.protection import Protection
+from argn_assets.errors import SchemaError
 from argn_assets.schema import SubColumn
+
+MOST_VALUES = 1 << 15  # with a code of their own; codes are 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ class NumericDiscreteStats(Stats):
 class NumericDiscrete(Encoding):
     """Numbers with few distinct values, one code each.
 
-    Loses values that protection hides and values never seen: they become the nearest known value. Keeps nulls and
-    every other value exactly.
+    Loses values that protection hides and values never seen: they become the nearest known value (NaN: unknown). Keeps
+    nulls and every other value exactly; -0.0 is 0.0.
 
     >>> stats = NumericDiscrete.reduce([NumericDiscrete.partial(pl.Series([0.29, 0.29, None]))], Protection())
     >>> NumericDiscrete.encode(pl.Series([0.29, None, 7.0]), stats)[:, 0].tolist()
@@ -62,6 +67,7 @@ class NumericDiscrete(Encoding):
 
     NAME = "numeric_discrete"
     STATS = NumericDiscreteStats
+    ACCEPTS = frozenset({"number", "boolean"})
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:
@@ -70,8 +76,13 @@ class NumericDiscrete(Encoding):
 
     @classmethod
     def reduce(cls, partials: Sequence[NumberCounts], protection: Protection) -> NumericDiscreteStats:
-        """Keep the values that enough subjects share (beyond the counting budget: that stand alone in a bucket)."""
+        """Keep the values that enough subjects share; SchemaError for more than MOST_VALUES distinct values."""
         counts = combine_counts(partials)
+        if len(counts.lows) > MOST_VALUES:
+            raise SchemaError(
+                f"The column has more than {MOST_VALUES:,} distinct numbers, too many for a code each. Encode it as "
+                "`numeric_auto` or `numeric_binned`, or declare it as a key."
+            )
         kept = (counts.subjects_per_bucket() >= protection.threshold) & (counts.lows == counts.highs)
         values = to_plain(counts.lows[kept], counts.domain)
         mode = values[int(np.argmax(counts.counts[kept]))] if values else None
@@ -86,11 +97,10 @@ class NumericDiscrete(Encoding):
     def encode(cls, values: pl.Series, stats: NumericDiscreteStats, chance: Chance | None = None) -> Codes:
         """Write values as codes, [B, 1]."""
         codes = np.zeros(len(values), dtype=np.uint16)
-        present = values.is_not_null().to_numpy()
-        codes[~present] = 1 if stats.has_null else 0
-        keys, _ = to_keys(as_domain(values.drop_nulls(), stats.domain))
-        if stats.values:
-            codes[present] = nearest_range(keys, stats.keys, stats.keys) + 1 + stats.has_null
+        codes[values.is_null().to_numpy()] = 1 if stats.has_null else 0
+        known = stats.keys
+        present, keys = keys_within(values, stats.domain, known)
+        codes[present] = nearest_range(keys, known, known, stats.domain) + 1 + stats.has_null
         return codes[:, None]
 
     @classmethod
@@ -108,18 +118,53 @@ class NumericDiscrete(Encoding):
 
 
 def as_domain(values: pl.Series, domain: Domain) -> pl.Series:
-    """Cast numbers to the domain the stats were made in, [B]; a value that does not fit becomes null."""
-    return values.cast({"int": pl.Int64, "uint": pl.UInt64, "float": pl.Float64}[domain], strict=False)
+    """Cast numbers to the domain the stats were made in, [B]; beyond its ends lies the end, NaN among integers is null.
+
+    >>> as_domain(pl.Series([-1.0, 7.0, 1e30, float("nan")]), "uint").to_list()
+    [0, 7, 18446744073709551615, None]
+    """
+    if domain == "float":
+        return widened(values) if values.dtype.is_float() else values.cast(pl.Float64)
+    dtype, ends = (pl.Int64, np.iinfo(np.int64)) if domain == "int" else (pl.UInt64, np.iinfo(np.uint64))
+    cast = values.cast(dtype, strict=False)
+    if cast.null_count() == values.null_count():
+        return cast
+    end = pl.when(values > 0).then(pl.lit(ends.max, dtype)).when(values <= 0).then(pl.lit(ends.min, dtype))
+    is_nan = values.is_nan() if values.dtype.is_float() else pl.Series([False])
+    return pl.select(pl.when(cast.is_not_null()).then(cast).when(~is_nan).then(end)).to_series()
 
 
-def nearest_range(keys: Keys, lows: Keys, highs: Keys) -> NDArray[np.int64]:
+def keys_within(values: pl.Series, domain: Domain, known: Keys) -> tuple[NDArray[np.intp], Keys]:
+    """Return the rows that hold a number with a place among the `known` keys, and their keys, [P] each.
+
+    NaN has a place only where it is known: it is nearer to no number than to another.
+    """
+    if not len(known):
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.uint64)
+    numeric = as_domain(values, domain)
+    present = np.flatnonzero(numeric.is_not_null().to_numpy())
+    keys, _ = to_keys(numeric.drop_nulls())
+    if domain == "float" and known[-1] != NAN_KEY:
+        is_number = keys != NAN_KEY
+        present, keys = present[is_number], keys[is_number]
+    return present, keys
+
+
+def nearest_range(keys: Keys, lows: Keys, highs: Keys, domain: Domain) -> NDArray[np.int64]:
     """Return the range that holds each key, or else the nearer neighbour, [B]; ranges ascend and do not overlap."""
-    below = np.clip(np.searchsorted(lows, keys, side="right") - 1, 0, len(lows) - 1)
-    above = np.minimum(below + 1, len(lows) - 1)
-    outside = (keys > highs[below]) & (above > below)
-    with np.errstate(over="ignore"):
-        closer = outside & (lows[above] - keys < keys - highs[below])
-    return np.where(closer, above, below)
+    at = np.searchsorted(lows, keys, side="right") - 1
+    below = np.maximum(at, 0)
+    outside = np.flatnonzero((at >= 0) & (keys > highs[below]) & (below < len(lows) - 1))
+    if not len(outside):
+        return below
+    value, under = keys[outside], below[outside]
+    low, high = lows[under + 1], highs[under]
+    if domain == "float":
+        # Keys of floats are as far apart as their logarithms; nearness is that of the numbers.
+        value, low, high = numbers(value, domain), numbers(low, domain), numbers(high, domain)  # type: ignore[assignment]
+    with np.errstate(over="ignore", invalid="ignore"):
+        below[outside] += low - value < value - high
+    return below
 
 
 def with_nulls(values: NDArray[np.generic], is_null: NDArray[np.bool_]) -> pl.Series:

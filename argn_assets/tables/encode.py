@@ -17,7 +17,7 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.frames import as_dtype, from_polars, to_polars
 from argn_assets.tables.split import row_keys, validation_mask
-from argn_assets.tables.stats import TableStats
+from argn_assets.tables.stats import TableStats, check_kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +101,8 @@ def encode_table(
     layout = stats.sub_columns()
     largest = max((sub.cardinality for subs in layout.values() for sub in subs), default=0)
     n_sub_columns = sum(len(subs) for subs in layout.values())
-    block: CodeBlock = np.empty((n_sub_columns, len(table)), dtype=np.uint8 if largest <= 256 else np.uint16)
+    dtype: type[np.uint8] | type[np.uint16] = np.uint8 if largest <= 256 else np.uint16
+    block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
     at = 0
     for name, subs in layout.items():
         block[at : at + len(subs)] = _encode_column(table[name], stats, name, Chance(Seed(seed).child(name), keys)).T
@@ -112,6 +113,7 @@ def encode_table(
 
 def _encode_column(values: pl.Series, stats: TableStats, name: str, chance: Chance) -> NDArray[np.uint16]:
     column = stats.columns[name]
+    check_kind(values, column.NAME)
     try:
         return encoding_named(column.NAME).encode(values, column, chance)
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:

@@ -8,20 +8,29 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from argn_assets.encodings.categorical import as_text
+from argn_assets.errors import ConfigError
 from argn_assets.seeds import Seed
 
 
 def row_keys(table: pl.DataFrame, key: str | None, first_row: int = 0) -> NDArray[np.uint64]:
     """Return a stable 64-bit key per row, [N]: of the key column's value, or the row's number where there is no key.
 
-    Equal values have equal keys in every process, on every machine and in every version.
+    Equal values have equal keys in every process, on every machine and in every version; whole numbers have the same
+    key as floats and as integers. Rows without a value share one key.
     """
     if key is None:
         return np.arange(first_row, first_row + len(table), dtype=np.uint64)
     column = table[key]
+    if column.dtype.is_float():
+        # Whole numbers that became floats beside a missing value are the same keys still.
+        whole = column.cast(pl.Int64, strict=False)
+        column = whole if (whole.cast(pl.Float64) == column.cast(pl.Float64)).all() else column
+    if column.dtype == pl.UInt64:
+        return column.fill_null(0).to_numpy().astype(np.uint64)
     if column.dtype.is_integer():
-        return column.fill_null(0).cast(pl.Int64, strict=False).fill_null(0).to_numpy().view(np.uint64)
-    codes, distinct = _factorize(column.cast(pl.String))
+        return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+    codes, distinct = _factorize(as_text(column))
     digests = [hashlib.blake2b((text or "").encode(), digest_size=8).digest() for text in distinct]
     return np.frombuffer(b"".join(digests), dtype="<u8")[codes].astype(np.uint64)
 
@@ -39,12 +48,14 @@ def validation_mask(keys: NDArray[np.uint64], share: float, seed: Seed) -> NDArr
     """Return which rows validate, [N]; rows of one key stay together.
 
     Each key is drawn on its own, so the share is met on average; where it asks for at least one row of several and
-    chance gave none, the key that came closest validates.
+    chance gave none, the key that came closest validates. One key alone trains. ConfigError for a share outside [0, 1).
 
     >>> mask = validation_mask(np.arange(1000, dtype=np.uint64), 0.2, Seed(1))
     >>> 150 < int(mask.sum()) < 250
     True
     """
+    if not 0 <= share < 1:
+        raise ConfigError(f"The validation split is {share!r}; it must be a share of the rows, from 0 to below 1.")
     uniforms = seed.child("validation").uniforms(keys)
     mask = uniforms < share
     if share > 0 and len(keys) and not mask.any() and (uniforms != uniforms[0]).any():

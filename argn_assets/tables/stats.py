@@ -16,12 +16,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Encoding, Stats, encoding_named, encodings
-from argn_assets.encodings.protection import UNPROTECTED, Protection
+from argn_assets.encodings.base import Encoding, Stats, accepts, column_kind, encoding_named, encodings
+from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protection
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
-from argn_assets.tables.frames import column_dtypes, frame_kind, to_polars
+from argn_assets.tables.frames import column_dtypes, dtype_named, enum_categories, enum_name, frame_kind, to_polars
 from argn_assets.tables.infer import infer_encodings
 from argn_assets.tables.split import row_keys
 
@@ -81,17 +81,30 @@ class TableStats:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableStats:
-        """Read what `to_bytes` wrote."""
-        return cls.from_json(json.loads(data))
+        """Read what `to_bytes` wrote; DataError for anything else."""
+        try:
+            return cls.from_json(json.loads(data))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"These {len(data):,} bytes are not statistics of a table: {type(error).__name__}. Compute them again."
+            ) from error
 
 
 @dataclass(frozen=True)
 class PartialStats:
-    """Statistics of one batch, mergeable and unprotected: keep them only until they are combined."""
+    """Statistics of one batch, mergeable and unprotected: keep them only until they are combined.
+
+    Attributes:
+        schema: the batch's columns, keys and frame kind.
+        columns: the partial of every modelled column.
+        n_rows: rows of the batch.
+        subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
+    """
 
     schema: TableSchema
     columns: dict[str, Any]
     n_rows: int
+    subjects: tuple[int, ...] | None = None
 
 
 def compute_stats(
@@ -132,22 +145,46 @@ def compute_partial_stats(
     for role, key in (("context key", context_key), ("primary key", primary_key)):
         if key is not None and key not in table.columns:
             raise SchemaError(f"The {role} {key!r} is not a column. Columns: {', '.join(table.columns)}.")
+    dtypes = column_dtypes(batch, table)
     declared = {name: _encoding_name(name, chosen) for name, chosen in (encoding_types or {}).items()}
     chosen = infer_encodings(table, declared, (context_key, primary_key))
+    for name, encoding in declared.items():
+        check_kind(table[name], encoding)
     columns = tuple(
         ColumnSchema(
             name=name, dtype=dtype, frame_dtype=own, role="value", encoding=chosen[name][0], reason=chosen[name][1]
         )
         if name in chosen
         else ColumnSchema(name=name, dtype=dtype, frame_dtype=own, role="key")
-        for name, (dtype, own) in column_dtypes(batch).items()
+        for name, (dtype, own) in dtypes.items()
     )
     schema = TableSchema(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
     subjects = row_keys(table, context_key) if context_key is not None else None
     partials = {name: _partial(table[name], encoding, subjects) for name, (encoding, _) in chosen.items()}
-    return PartialStats(schema, partials, len(table))
+    return PartialStats(schema, partials, len(table), _fewest(subjects) if subjects is not None else None)
+
+
+def _fewest(subjects: NDArray[np.uint64]) -> tuple[int, ...]:
+    return tuple(np.unique(subjects)[:MOST_SUBJECTS].tolist())
+
+
+def check_kind(values: pl.Series, encoding: str) -> None:
+    """Raise SchemaError if the encoding does not take the column's kind of values; one without values always fits."""
+    if accepts(encoding_named(encoding), values):
+        return
+    kind = column_kind(values.dtype)
+    others = sorted(name for name, other in encodings().items() if kind in other.ACCEPTS)
+    raise SchemaError(
+        f"Column {values.name!r} is {values.dtype}; {encoding!r} takes {' and '.join(_kinds(encoding))}. "
+        f"Encodings that take it: {', '.join(others)}. Choose one of them or convert the column."
+    )
+
+
+def _kinds(encoding: str) -> list[str]:
+    words = {"number": "numbers", "text": "text", "boolean": "booleans", "moment": "dates and times"}
+    return [words[kind] for kind in sorted(encoding_named(encoding).ACCEPTS)]
 
 
 def _encoding_name(column: str, chosen: str | type[Encoding]) -> str:
@@ -162,6 +199,8 @@ def _encoding_name(column: str, chosen: str | type[Encoding]) -> str:
 def _partial(values: pl.Series, encoding: str, subjects: NDArray[np.uint64] | None) -> Any:
     try:
         return encoding_named(encoding).partial(values, subjects)
+    except ArgnError as error:
+        raise type(error)(f"Column {values.name!r}: {error}") from error
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise SchemaError(
             f"Column {values.name!r} ({values.dtype}) cannot be encoded as {encoding!r}: {type(error).__name__}. "
@@ -176,22 +215,65 @@ def combine_partial_stats(
     n_rows = sum(p.n_rows for p in partials)
     if n_rows == 0:
         raise DataError("The table has no rows. Statistics need at least one.")
-    schema = partials[0].schema
-    for other in partials[1:]:
-        if other.schema != schema:
-            raise SchemaError(f"Batches of one table differ in their columns: {_difference(schema, other.schema)}.")
+    schema = _common_schema(partials)
     columns: dict[str, Stats] = {}
     for column in schema.columns:
         if column.encoding is not None:
             protection = Protection.drawn(Seed(seed), column.name) if value_protection else UNPROTECTED
-            columns[column.name] = _reduce(column, [p.columns[column.name] for p in partials], protection)
-    if value_protection and n_rows < FEWEST_SUBJECTS:
-        warnings.warn(
-            f"The table has {n_rows} rows: with value protection, values need {FEWEST_SUBJECTS} to 7 subjects, "
-            "so every synthetic value will be missing. Switch value_protection off or bring more rows.",
-            stacklevel=3,
-        )
+            columns[column.name] = _reduce(column, [_partial_of(p, column) for p in partials], protection)
+    if value_protection:
+        _warn_of_few_subjects(partials, n_rows)
+        schema = _without_hidden_categories(schema, columns)
     return TableStats(schema, columns, n_rows)
+
+
+def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
+    """Return the one schema of all batches; a column without any value in a batch has the type it has elsewhere."""
+    schemas = [p.schema for p in partials]
+    typed = [{c.name: c for c in schema.columns if c.dtype != "null"} for schema in schemas]
+    known = {name: column for columns in typed for name, column in columns.items()}
+    filled = [
+        dataclasses.replace(s, columns=tuple(known.get(c.name, c) if c.dtype == "null" else c for c in s.columns))
+        for s in schemas
+    ]
+    for other in filled[1:]:
+        if other != filled[0]:
+            raise SchemaError(f"Batches of one table differ in their columns: {_difference(filled[0], other)}.")
+    return filled[0]
+
+
+def _partial_of(partial: PartialStats, column: ColumnSchema) -> Any:
+    if partial.schema.column(column.name).dtype == column.dtype:
+        return partial.columns[column.name]
+    subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.schema.context_key is not None else None
+    return _partial(
+        pl.Series(column.name, [None] * partial.n_rows, dtype_named(column.dtype)), str(column.encoding), subjects
+    )
+
+
+def _warn_of_few_subjects(partials: Sequence[PartialStats], n_rows: int) -> None:
+    found = {subject for p in partials for subject in p.subjects or ()}
+    n_subjects = min(n_rows, len(found)) if partials[0].subjects is not None else n_rows
+    if n_subjects < FEWEST_SUBJECTS:
+        warnings.warn(
+            f"The table has {n_subjects} subjects: with value protection, values need {FEWEST_SUBJECTS} to 7 subjects, "
+            "so every synthetic value will be missing. Switch value_protection off or bring more subjects.",
+            stacklevel=4,
+        )
+
+
+def _without_hidden_categories(schema: TableSchema, columns: dict[str, Stats]) -> TableSchema:
+    """Return the schema with Enum types that declare the categories shown by the stats, and no others."""
+    shown = {name: set(getattr(stats, "categories", ())) for name, stats in columns.items()}
+    return dataclasses.replace(
+        schema,
+        columns=tuple(
+            dataclasses.replace(c, frame_dtype=enum_name([t for t in declared if t in shown.get(c.name, ())]))
+            if (declared := enum_categories(c)) is not None
+            else c
+            for c in schema.columns
+        ),
+    )
 
 
 def _reduce(column: ColumnSchema, partials: list[Any], protection: Protection) -> Stats:
