@@ -175,6 +175,22 @@ def test_places_below_the_working_folder_are_shown_relative(tmp_path, monkeypatc
     assert shown_place("s3://bucket/a.html") == "s3://bucket/a.html"
 
 
+def test_the_display_shows_every_data_set_with_its_stage_and_its_epoch():
+    from io import StringIO
+
+    from rich.console import Console
+
+    from argn_assets.orchestration.terminal import Display
+
+    drawn = StringIO()
+    with Display(["a", "b"], console=Console(file=drawn, force_terminal=True, width=120)) as display:
+        display.hear(StageNews(dataset="a", asset="trained_artifact", state="started"))
+        display.hear(StageNews(dataset="a", asset="trained_artifact", state="running", text="epoch 3"))
+        display.hear(StageNews(dataset="b", asset="raw_tables", state="failed", text="no such file"))
+    for part in ("trained_artifact", "epoch 3", "no such file", "✗"):
+        assert part in drawn.getvalue()
+
+
 def test_an_outcome_without_figures_is_a_failure_that_can_still_be_shown(capsys):
     from rich.console import Console
 

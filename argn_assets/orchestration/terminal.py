@@ -35,10 +35,9 @@ class Display:
     """A live table of the data sets in a terminal; lines of text where the output goes to a file."""
 
     def __init__(self, datasets: Sequence[str], *, console: Console | None = None):
-        from rich.console import Console
         from rich.live import Live
 
-        self._console = console or Console()
+        self._console = console or _own_console()
         self._rows = {dataset: _Row() for dataset in datasets}
         self._live = Live(self, console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._last_line = float("-inf")
@@ -99,6 +98,17 @@ class Display:
                 Text(seconds, style="dim"),
             )
         yield table
+
+
+def _own_console() -> Console:
+    """Return a console on a copy of standard output: a Dagster step redirects the original into its log."""
+    from rich.console import Console
+
+    try:
+        copy = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
+    except (OSError, AttributeError):  # no file stands behind it: a notebook, a test
+        return Console()
+    return Console(file=copy, force_terminal=sys.stdout.isatty() or None)
 
 
 def show_outcomes(outcomes: Sequence[DatasetOutcome], *, console: Console | None = None) -> None:
