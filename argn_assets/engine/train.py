@@ -28,6 +28,8 @@ VALIDATION_BATCH = 1024
 AVERAGE_DECAY = 0.999  # per step, of the averaged weights that are validated and kept
 WARM_UP_STEPS = 100
 CLIP_NORM = 10.0
+WEIGHT_DECAY = 0.1
+LEAST_GAIN = 1e-4  # of the validation loss, for an epoch to count as an improvement
 PATIENCE = 3  # epochs without improvement before the learning rate drops, and after the last drop training ends
 DROPS = 2
 DROP_FACTOR = 0.3
@@ -149,7 +151,7 @@ class _Run:
         self.averaged = self._copy()
         self.best = self._copy()
         self.learning_rate = 0.001 * math.sqrt(self.batch_size / 32)
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.learning_rate, fused=True)
+        self.optimizer = self._new_optimizer()
         self.steps = self.rows = self.drops = self.stale = self.recoveries = 0
 
     def train(self, on_epoch: OnEpoch | None) -> None:
@@ -228,15 +230,15 @@ class _Run:
         """Keep the best weights; drop the learning rate when nothing improves; recover from a non-finite loss."""
         if not (math.isfinite(training_loss) and math.isfinite(validation_loss)):
             self._recover()
-        elif validation_loss < self.best_loss:
-            self.best_loss, self.stale = validation_loss, 0
+            return
+        self.stale = 0 if validation_loss < self.best_loss * (1 - LEAST_GAIN) else self.stale + 1
+        if validation_loss < self.best_loss:
+            self.best_loss = validation_loss
             self.best = [average.clone() for average in self.averaged]
-        else:
-            self.stale += 1
-            if self.stale >= PATIENCE:
-                self.drops += 1
-                self.stale = 0
-                self._restart_from_best()
+        if self.stale >= PATIENCE:
+            self.drops += 1
+            self.stale = 0
+            self._restart_from_best()
 
     def _recover(self) -> None:
         self.recoveries += 1
@@ -252,7 +254,10 @@ class _Run:
         self._set(self.best)
         self.averaged = [best.clone() for best in self.best]
         self.learning_rate *= DROP_FACTOR
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.learning_rate, fused=True)
+        self.optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        return torch.optim.AdamW(self.parameters, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
 
     def _copy(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.parameters]
