@@ -17,7 +17,7 @@ from argn_assets.orchestration.stages import ENCODED_TABLES
     description="Each table as one block of codes, an integer per sub-column and row, with the holdout set aside.",
     kinds={"numpy", "arrow"},
 )
-def encoded_tables(  # noqa: PLR0917 – Dagster takes inputs from positional parameters only
+def encoded_tables(
     context: dg.AssetExecutionContext,
     config: StageRunConfig,
     catalogue: CatalogueResource,

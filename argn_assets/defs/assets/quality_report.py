@@ -21,7 +21,7 @@ from argn_assets.orchestration.stages import QUALITY_REPORT
     ),
     kinds={"scikitlearn", "html"},
 )
-def quality_report(  # noqa: PLR0917 – Dagster takes inputs from positional parameters only
+def quality_report(
     context: dg.AssetExecutionContext,
     config: StageRunConfig,
     catalogue: CatalogueResource,

@@ -21,7 +21,7 @@ from argn_assets.orchestration.stages import TRAINED_ARTIFACT
     kinds={"torch", "safetensors"},
     pool="trainer",
 )
-def trained_artifact(  # noqa: PLR0917 – Dagster takes inputs from positional parameters only
+def trained_artifact(
     context: dg.AssetExecutionContext,
     config: TrainingRunConfig,
     catalogue: CatalogueResource,
