@@ -133,12 +133,13 @@ def decode_table(encoded: EncodedTable, stats: TableStats, *, seed: int = 0, fir
 def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: int = 0) -> pl.DataFrame:
     """Read a block of codes, [S, N], back to polars columns with their logical dtypes."""
     keys = np.arange(first_row, first_row + codes.shape[1], dtype=np.uint64)
-    decoded, at = [], 0
+    decoded: dict[str, pl.Series] = {}
+    at = 0
     for name, subs in stats.sub_columns().items():
         column = stats.columns[name]
         block = codes[at : at + len(subs)].T.astype(np.uint16)
         values = encoding_named(column.NAME).decode(block, column, Chance(seed.child(name), keys))
-        decoded.append(as_dtype(values, stats.schema.column(name).dtype).alias(name))
+        decoded[name] = as_dtype(values, stats.schema.column(name).dtype)
         at += len(subs)
     return pl.DataFrame(decoded)
 

@@ -78,8 +78,8 @@ def to_polars(frame: Frame) -> pl.DataFrame:
         if names.count(name) > 1:
             raise SchemaError(f"Column {name!r} stands {names.count(name)} times in the table. Rename or drop one.")
     if kind == "pandas":
-        return pl.DataFrame([_from_pandas(source[name], name) for name in names])
-    return pl.DataFrame([_from_arrow(source.column(name), name) for name in names])
+        return pl.DataFrame({name: _from_pandas(source[name], name) for name in names})
+    return pl.DataFrame({name: _from_arrow(source.column(name), name) for name in names})
 
 
 def _from_arrow(column: Any, name: str) -> pl.Series:
@@ -90,8 +90,7 @@ def _from_arrow(column: Any, name: str) -> pl.Series:
             f"Column {name!r} has the Arrow type {column.type}, which cannot be read: {type(error).__name__}. "
             "Cast it to a number, text, boolean, date or timestamp, or drop it."
         ) from error
-    named: pl.Series = pl.Series(name, series)
-    return named
+    return pl.Series(name, series)
 
 
 def _from_pandas(column: Any, name: str) -> pl.Series:
@@ -249,15 +248,17 @@ def _to_pandas(values: pl.Series, column: ColumnSchema) -> Any:
         return pd.Series(values.to_list(), dtype=object)
     if dtype.startswith("arrow "):
         kind = _arrow_type(dtype.removeprefix("arrow "))
-        return pd.Series(pd.array(values.to_arrow().cast(kind), dtype=pd.ArrowDtype(kind)))
-    if values.null_count() and (values.dtype.is_integer() or values.dtype == pl.Boolean) and dtype[0].islower():
-        # A numpy integer or boolean cannot hold the missing value; pandas has a type of its own for that.
-        dtype = {"bool": "boolean"}.get(dtype, dtype.capitalize().replace("Uint", "UInt"))
+        return pd.Series(pd.array(_cast(values.to_arrow(), kind), dtype=pd.ArrowDtype(kind)))
     if dtype == "category":
         if values.dtype == pl.Categorical:
             return values.cast(pl.String).to_pandas().astype("category")
         return pd.Series(pd.Categorical(values.to_list()))  # pandas would turn integers beside a null into floats
-    converted: Any = values.to_pandas()
+    if values.null_count() and re.fullmatch(r"bool|u?int\d+", dtype):
+        # A numpy integer or boolean cannot hold the missing value; pandas has a type of its own for that.
+        dtype = {"bool": "boolean"}.get(dtype, dtype.capitalize().replace("Uint", "UInt"))
+    # By way of Arrow, because polars would turn integers beside a null into floats.
+    through_arrow = bool(values.null_count()) and values.dtype.is_integer()
+    converted: Any = values.to_pandas(use_pyarrow_extension_array=through_arrow)
     return converted.astype(dtype)
 
 
@@ -266,7 +267,15 @@ def _to_arrow(table: pl.DataFrame, schema: TableSchema) -> Any:
 
     arrow = table.to_arrow()
     fields = {c.name: _arrow_type(str(c.frame_dtype)) for c in schema.columns if c.name in table.columns}
-    return pa.table([arrow.column(name).cast(kind) for name, kind in fields.items()], names=list(fields))
+    return pa.table([_cast(arrow.column(name), kind) for name, kind in fields.items()], names=list(fields))
+
+
+def _cast(column: Any, kind: Any) -> Any:
+    """Cast an Arrow column to the caller's type, dictionaries of numbers and times included."""
+    import pyarrow as pa
+
+    is_plain = not pa.types.is_dictionary(kind) or pa.types.is_dictionary(column.type)
+    return column.cast(kind) if is_plain else column.cast(kind.value_type).dictionary_encode().cast(kind)
 
 
 def _arrow_type(name: str) -> Any:

@@ -1,0 +1,258 @@
+"""Frames of pandas, polars and pyarrow: what comes in leaves as the same kind, with the same types (E9)."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet  # noqa: F401  (pa.parquet)
+import pytest
+
+from argn_assets.errors import DataError, SchemaError
+from argn_assets.tables import compute_stats, decode_table, encode_table
+
+SHARED_TABLES = sorted((Path(__file__).parents[2] / "shared" / "data").glob("*/*.parquet"))
+MOMENTS = ["2021-10-31T00:30:00", "2021-10-31T01:30:00", None, "2024-02-29T12:34:56"]
+INTEGER_TYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+
+
+def there_and_back(frame: Any, **options: Any) -> Any:
+    stats = compute_stats(frame, **options)
+    return decode_table(encode_table(frame, stats), stats)
+
+
+# --- pandas
+
+PANDAS_COLUMNS = {
+    **{name: pd.Series([1, 2, 100, 2], dtype=name) for name in INTEGER_TYPES},
+    **{name: pd.Series([1, None, 100, 2], dtype=name) for name in ("Int8", "Int64", "UInt64", "Float32", "Float64")},
+    "int64 extremes": pd.Series([-(2**63), 2**63 - 1, 2**53 + 1, 0], dtype="int64"),
+    "uint64 extremes": pd.Series([2**64 - 1, 0, 2**63, 1], dtype="uint64"),
+    "Int64 extremes": pd.Series([2**53 + 1, None, 2**63 - 1, -(2**63)], dtype="Int64"),
+    "UInt64 extremes": pd.Series([2**64 - 1, None, 2**63, 1], dtype="UInt64"),
+    "float16": pd.Series([0.5, np.nan, 1.5, 2.0], dtype="float16"),
+    "float32": pd.Series([0.29, np.nan, 2.3, -np.inf], dtype="float32"),
+    "float64": pd.Series([0.1 + 0.2, np.nan, 1e-12, np.inf]),
+    "bool": pd.Series([True, False, True, True]),
+    "boolean": pd.Series([True, None, False, True], dtype="boolean"),
+    "string": pd.Series(["a", None, " a", ""], dtype="string"),
+    "string of python": pd.Series(["a", None, " a", ""], dtype=pd.StringDtype("python")),
+    "str": pd.Series(["a", None, "b", "a"], dtype=pd.Series(["a"]).dtype),
+    "object of str": pd.Series(["a", None, "b", "a"], dtype=object),
+    "object of bool": pd.Series([True, None, False, True], dtype=object),
+    "object of dates": pd.Series([date(2024, 2, 29), None, date(1, 1, 1), date(9999, 12, 31)], dtype=object),
+    "object of nothing": pd.Series([None, None, None, None], dtype=object),
+    "float of nothing": pd.Series([np.nan] * 4),
+    "Int64 of nothing": pd.Series([None] * 4, dtype="Int64"),
+    "category": pd.Series(["b", None, "a", "b"], dtype="category"),
+    "category of integers": pd.Series(pd.Categorical([3, None, 1, 3], categories=[1, 3])),
+    **{f"datetime64[{unit}]": pd.Series(pd.to_datetime(MOMENTS)).astype(f"datetime64[{unit}]") for unit in ("s", "ms", "us", "ns")},
+    "zone": pd.Series(pd.to_datetime(MOMENTS)).dt.tz_localize("UTC").dt.tz_convert("Europe/Paris"),
+    "zone in ns": pd.Series(pd.to_datetime(MOMENTS)).astype("datetime64[ns]").dt.tz_localize("UTC").dt.tz_convert("America/New_York"),
+    "utc": pd.Series(pd.to_datetime(MOMENTS, utc=True)),
+    "offset": pd.Series(pd.to_datetime(["2020-01-01T00:00:00+02:00", None, "2020-06-01T00:00:00+02:00", None])),
+    "arrow int": pd.Series([1, None, 3, 1], dtype="int64[pyarrow]"),
+    "arrow string": pd.Series(["a", None, "b", "a"], dtype=pd.ArrowDtype(pa.string())),
+    "arrow timestamp": pd.Series(pd.to_datetime(MOMENTS)).astype(pd.ArrowDtype(pa.timestamp("us", "Europe/Paris"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", PANDAS_COLUMNS)
+def test_pandas_columns_keep_type_and_values(column: str) -> None:
+    frame = pd.DataFrame({"before": ["x"] * 4, column: PANDAS_COLUMNS[column].array}, index=[7, 8, 9, 7])
+    back = there_and_back(frame)
+    pd.testing.assert_frame_equal(back, frame.reset_index(drop=True), check_categorical=False)
+    assert back[column].dtype == frame[column].dtype
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_a_null_in_a_numpy_column_that_cannot_hold_one_gives_the_nullable_type(dtype: str) -> None:
+    stats = compute_stats(pd.DataFrame({"c": pd.Series([1] * 3, dtype=dtype)}), value_protection=True)
+    back = decode_table(encode_table(pd.DataFrame({"c": pd.Series([1], dtype=dtype)}), stats), stats)
+    assert str(back["c"].dtype) == {"int32": "Int32", "uint8": "UInt8", "bool": "boolean"}[dtype]
+    assert back["c"].isna().all()
+
+
+def test_a_subclass_of_a_pandas_frame_is_a_pandas_frame() -> None:
+    class Census(pd.DataFrame):
+        pass
+
+    assert type(there_and_back(Census({"c": [1, 2]}))) is pd.DataFrame
+
+
+# --- polars
+
+UTC_MOMENTS = [datetime.fromisoformat(m).replace(tzinfo=zoneinfo.ZoneInfo("UTC")) if m else None for m in MOMENTS]
+POLARS_COLUMNS = {
+    **{name: pl.Series([1, None, 100, 2], dtype=getattr(pl, name.replace("ui", "UI").replace("i", "I", 1))) for name in INTEGER_TYPES},
+    "float32": pl.Series([0.29, None, float("nan"), float("inf")], dtype=pl.Float32),
+    "float64": pl.Series([0.29, None, float("nan"), 2.3]),
+    "boolean": pl.Series([True, None, False, True]),
+    "string": pl.Series(["a", None, " a", ""]),
+    "categorical": pl.Series(["b", None, "a", "b"], dtype=pl.Categorical),
+    "enum": pl.Series(["low", None, "high", "low"], dtype=pl.Enum(["low", "middle", "high"])),
+    "date": pl.Series([date(1, 1, 1), None, date(2024, 2, 29), date(9999, 12, 31)]),
+    "null": pl.Series([None] * 4),
+    "string of nothing": pl.Series([None] * 4, dtype=pl.String),
+    **{
+        f"datetime {unit} {zone}": pl.Series(UTC_MOMENTS).cast(pl.Datetime(unit, "UTC")).dt.convert_time_zone(zone)
+        for unit in ("ms", "us", "ns") for zone in ("Europe/Paris", "America/New_York")
+    },
+    "naive": pl.Series(UTC_MOMENTS).dt.replace_time_zone(None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", POLARS_COLUMNS)
+def test_polars_columns_keep_type_and_values(column: str) -> None:
+    frame = pl.DataFrame({"before": ["x"] * 4, column: POLARS_COLUMNS[column]})
+    back = there_and_back(frame)
+    assert back.schema == frame.schema
+    assert back.equals(frame)
+
+
+def test_a_lazy_frame_is_collected() -> None:
+    frame = pl.DataFrame({"c": [1, 2]})
+    assert there_and_back(frame.lazy()).equals(frame)
+
+
+def test_an_enum_declares_only_categories_that_protection_shows() -> None:
+    values = ["low"] * 20 + ["rare"]
+    frame = pl.DataFrame({"c": pl.Series(values, dtype=pl.Enum(["rare", "unused", "low"]))})
+    stats = compute_stats(frame, value_protection=True)
+    assert b"rare" not in stats.to_bytes()
+    assert decode_table(encode_table(frame, stats), stats).schema["c"] == pl.Enum(["low"])
+
+
+# --- pyarrow
+
+ARROW_COLUMNS = {
+    **{name: pa.array([1, None, 100, 2], name) for name in INTEGER_TYPES},
+    "halffloat": pa.array(np.array([0.5, 1.5, 2, 2], dtype="float16")),
+    "float": pa.array([0.29, None, 2.3, 1.0], "float32"),
+    "double": pa.array([0.29, None, float("nan"), 1e-12]),
+    "bool": pa.array([True, None, False, True]),
+    "string": pa.array(["a", None, " a", ""]),
+    "large_string": pa.array(["a", None, " a", ""], pa.large_string()),
+    "string_view": pa.array(["a", None, " a", ""], pa.string_view()),
+    "dictionary": pa.array(["b", None, "a", "b"]).dictionary_encode(),
+    "small dictionary": pa.array(["b", None, "a", "b"], pa.dictionary(pa.int8(), pa.large_string())),
+    "dictionary of integers": pa.array([7, None, 9, 7]).dictionary_encode(),
+    "date32": pa.array([date(1, 1, 1), None, date(2024, 2, 29), date(9999, 12, 31)]),
+    "date64": pa.array([date(1970, 1, 1), None, date(2024, 2, 29), date(2024, 2, 29)], pa.date64()),
+    "null": pa.array([None] * 4),
+    **{
+        str(kind): pa.array(UTC_MOMENTS, pa.timestamp("us", "UTC")).cast(kind)
+        for kind in (pa.timestamp("s"), pa.timestamp("ms", "Europe/Paris"), pa.timestamp("us", "+02:00"),
+                     pa.timestamp("ns", "America/New_York"), pa.timestamp("us", "UTC"))
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ARROW_COLUMNS)
+def test_arrow_columns_keep_type_and_values(column: str) -> None:
+    table = pa.table({"before": ["x"] * 4, column: ARROW_COLUMNS[column]})
+    back = there_and_back(table)
+    assert back.schema == table.schema
+    assert back.to_pylist() == table.to_pylist() or column == "double"  # NaN is not equal to itself
+
+
+def test_a_record_batch_comes_back_as_a_table() -> None:
+    batch = pa.record_batch({"c": [1, 2]})
+    assert there_and_back(batch) == pa.table({"c": [1, 2]})
+
+
+# --- whole tables
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_the_callers_kind_and_order_of_columns_come_back(kind: Callable[[Any], Any]) -> None:
+    frame = kind({"z": [1, 2], "a": ["x", "y"], "count": ["c", "d"], "value": [1.5, 2.5], "": [True, False]})
+    back = there_and_back(frame)
+    assert type(back) is type(frame)
+    names = back.schema.names if isinstance(back, pa.Table) else list(back.columns)
+    assert names == ["z", "a", "count", "value", ""]
+
+
+@pytest.mark.skipif(not SHARED_TABLES, reason="../shared/data is not there: the tables of developers were not tried")
+@pytest.mark.parametrize("path", SHARED_TABLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("read", [pl.read_parquet, pd.read_parquet, pa.parquet.read_table])
+def test_shared_tables_keep_their_types(path: Path, read: Callable[[Path], Any]) -> None:
+    frame = read(path)
+    back = there_and_back(frame, value_protection=True)
+    if isinstance(frame, pd.DataFrame):
+        assert back.dtypes.equals(frame.dtypes)
+    else:
+        assert back.schema == frame.schema
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame({"c": []}), pl.DataFrame({"c": []}), pa.table({"c": pa.array([], "int64")}), pd.DataFrame()]
+)
+def test_a_table_without_rows_is_refused_and_its_empty_batches_encode(frame: Any) -> None:
+    with pytest.raises(DataError, match="no rows"):
+        compute_stats(frame)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_an_empty_batch_keeps_its_types(kind: Callable[[Any], Any]) -> None:
+    frame = kind({"n": [1, 2], "t": ["x", None], "d": [datetime(2020, 1, 1), None]})
+    stats = compute_stats(frame)
+    back = decode_table(encode_table(frame[:0], stats), stats)
+    assert len(back) == 0
+    if isinstance(frame, pd.DataFrame):
+        assert back.dtypes.equals(frame.dtypes)
+    else:
+        assert back.schema == frame.schema
+
+
+# --- what is refused, by name
+
+UNREADABLE = {
+    "decimal": (pa.table({"price": pa.array([Decimal("1.50")])}), "price.*Decimal.*float64"),
+    "decimal of polars": (pl.DataFrame({"price": [Decimal("1.50")]}), "price.*Decimal.*float64"),
+    "decimal of pandas": (pd.DataFrame({"price": [Decimal("1.50")]}), "price.*Decimal.*float64"),
+    "list": (pl.DataFrame({"tags": [["a"]]}), "tags.*List.*per element"),
+    "list of pandas": (pd.DataFrame({"tags": [["a"], ["b"]]}), "tags"),
+    "struct": (pl.DataFrame({"place": [{"x": 1}]}), "place.*Struct.*one column per field"),
+    "binary": (pa.table({"blob": pa.array([b"a"])}), "blob.*Binary.*text"),
+    "bytes of pandas": (pd.DataFrame({"blob": [b"a"]}), "blob.*Binary.*text"),
+    "duration": (pa.table({"gap": pa.array([timedelta(1)])}), "gap.*Duration.*number"),
+    "duration of pandas": (pd.DataFrame({"gap": [pd.Timedelta(1)]}), "gap.*Duration.*number"),
+    "time": (pa.table({"at": pa.array([time(1)])}), "at.*Time.*number"),
+    "interval": (pa.table({"gap": pa.array([pa.MonthDayNano([1, 2, 3])])}), "gap.*month_day_nano_interval"),
+    "period": (pd.DataFrame({"month": pd.period_range("2020", periods=2, freq="M")}), "month"),
+    "range": (pd.DataFrame({"band": pd.interval_range(0, 2)}), "band"),
+    "complex": (pd.DataFrame({"wave": [1j]}), "wave.*complex"),
+    "wide integer": (pl.DataFrame({"big": pl.Series([1], dtype=pl.Int128)}), "big.*Int128.*int64"),
+    "text among numbers": (pd.DataFrame({"age": [1, "x"]}, dtype=object), "age.*number and str.*astype"),
+    "numbers among text": (pd.DataFrame({"age": ["x", 1.5]}, dtype=object), "age.*number and str"),
+    "booleans among numbers": (pd.DataFrame({"age": [1, True]}, dtype=object), "age.*bool and number"),
+    "times among dates": (pd.DataFrame({"d": [date(2020, 1, 1), datetime(2020, 1, 1, 5)]}, dtype=object), "d.*date and datetime"),
+    "twice": (pa.table([[1], [2]], names=["c", "c"]), "'c' stands 2 times"),
+    "twice in pandas": (pd.DataFrame([[1, 2]], columns=["c", "c"]), "'c' stands 2 times"),
+    "number as name": (pd.DataFrame([[1]]), "Column name 0 is not text"),
+    "two levels": (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "not text"),
+    "dictionary": ({"c": [1]}, "not builtins.dict"),
+    "series": (pl.Series([1]), "not polars.*Series"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_no_encoding_takes_is_refused_by_name(case: str) -> None:
+    frame, message = UNREADABLE[case]
+    with pytest.raises(SchemaError, match=message):
+        compute_stats(frame)
+
+
+def test_a_refusal_does_not_show_values() -> None:
+    with pytest.raises(SchemaError) as caught:
+        compute_stats(pd.DataFrame({"name": ["Ada Lovelace", 3]}, dtype=object))
+    assert "Ada" not in str(caught.value)
