@@ -37,14 +37,12 @@ class Effort:
 
     Attributes:
         minutes: of one training, at most.
-        repeats: of our short stages; their median counts.
-        peer_repeats: of the peer's.
+        repeats: of the short stages, on both sides; their median counts.
         large_batch_rows: rows, counting every epoch, trained at the large batch.
     """
 
     minutes: float
     repeats: int = 3
-    peer_repeats: int = 2
     large_batch_rows: int = 400_000
 
 
@@ -86,9 +84,9 @@ class FlatBenchmark:
         common = {"train": self.train_file, "seed": self.seed}
         self._note("prepare", "ours", "prepare", repeats=self.effort.repeats, **common)
         self._note(
-            "prepare", "peer", "prepare", repeats=self.effort.peer_repeats, workspace=self.workspace, **common
+            "prepare", "peer", "prepare", repeats=self.effort.repeats, workspace=self.workspace, **common
         )  # fmt: skip
-        self._note("decode", "peer", "decode", workspace=self.workspace, repeats=self.effort.peer_repeats)
+        self._note("decode", "peer", "decode", workspace=self.workspace, repeats=self.effort.repeats)
         # Training at another batch size starts from the same codes.
         shutil.copytree(self.workspace, self._large_workspace)
 
@@ -122,8 +120,8 @@ class FlatBenchmark:
 
     def _generate(self) -> None:
         rows = self.measured["prepare"]["ours"]["rows"]
-        for side, repeats in (("ours", self.effort.repeats), ("peer", self.effort.peer_repeats)):
-            arguments = {"rows": rows, "repeats": repeats, "out": self._synthetic(side), "seed": self.seed}
+        for side in ("ours", "peer"):
+            arguments = {"rows": rows, "repeats": self.effort.repeats, "out": self._synthetic(side), "seed": self.seed}
             self._note("generate", side, "generate", **self._model(side), **arguments)
 
     def _model(self, side: str) -> dict[str, Path]:
@@ -172,7 +170,7 @@ def run_dataset(data: Path, options: argparse.Namespace, pythons: dict[str, Path
     folder.mkdir(parents=True)
     runner = Runner(folder, pythons)
     effort = (
-        Effort(minutes=min(1.0, options.minutes), repeats=2, peer_repeats=1, large_batch_rows=20_000)
+        Effort(minutes=min(1.0, options.minutes), repeats=1, large_batch_rows=20_000)
         if options.quick
         else Effort(minutes=options.minutes)
     )

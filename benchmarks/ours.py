@@ -131,8 +131,8 @@ def generate(artifact: str, rows: int, repeats: int, out: str, seed: int) -> dic
     from argn_assets.engine import ModelArtifact, generate_flat
 
     content = Path(artifact).read_bytes()
-    seconds = timed(lambda: generate_flat(ModelArtifact.from_bytes(content), rows, random_state=seed), repeats)
     generate_flat(ModelArtifact.from_bytes(content), rows, random_state=seed).to_parquet(out, index=False)
+    seconds = timed(lambda: generate_flat(ModelArtifact.from_bytes(content), rows, random_state=seed), repeats)
     return {"rows": rows, "seconds": seconds}
 
 

@@ -101,8 +101,9 @@ def generate(workspace: str, rows: int, repeats: int, out: str, seed: int) -> di
     from mostlyai import engine
 
     engine.set_random_state(seed)
-    seconds = timed(lambda: engine.generate(workspace_dir=Path(workspace), sample_size=rows), repeats)
+    engine.generate(workspace_dir=Path(workspace), sample_size=rows)
     _generated(workspace).to_parquet(out, index=False)
+    seconds = timed(lambda: engine.generate(workspace_dir=Path(workspace), sample_size=rows), repeats)
     return {"rows": rows, "seconds": seconds}
 
 
