@@ -89,6 +89,7 @@ def test_training_and_generating_leave_global_random_state_alone(orders):
     generate_flat(train_flat(orders.head(100), random_state=7, max_epochs=1), 10, random_state=1)
     assert np.random.get_state()[1].tolist() == before_numpy
     assert torch.get_rng_state().tolist() == before_torch
+    assert sys.float_info.min / 2 > 0, "denormal numbers are numbers again"
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from argn_assets.artifact import ModelArtifact
+from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families.argn.flat import FlatModel
 from argn_assets.engine.families.argn.layout import NetworkLayout
 from argn_assets.engine.sampling import draw_codes
@@ -60,6 +61,7 @@ def load_model(artifact: ModelArtifact, device: torch.device) -> FlatModel:
     return model.to(device).eval()
 
 
+@flushed_denormals()
 @torch.inference_mode()
 def generate_codes(
     model: FlatModel,
@@ -79,7 +81,6 @@ def generate_codes(
         config: settings.
         first_row: number of the first of the N rows.
     """
-    torch.set_flush_denormal(True)
     device = model.offsets.device
     n_rows = given.observed.shape[1]
     order = _column_order(given.observed)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from argn_assets import __version__
 from argn_assets.artifact import EpochRecord, ModelArtifact
+from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.batches import code_rows, shuffled_batches
 from argn_assets.engine.config import TrainingConfig, batch_size_for
 from argn_assets.engine.families.argn.flat import FlatModel
@@ -85,8 +86,7 @@ def train_model(
     history: tuple[EpochRecord, ...] = ()
     layout = layout_of(groups, len(context.columns) if context else 0, config.model_size)
     if encoded.columns:
-        torch.set_flush_denormal(True)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), flushed_denormals():
             torch.manual_seed(seed.child("weights").value % 2**63)
             run = _Run(FlatModel(layout).to(device), _joined(encoded, context), config, seed, device)
             run.train(on_epoch)

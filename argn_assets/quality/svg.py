@@ -10,7 +10,7 @@ from argn_assets.quality.figures import Bar, Distribution, Histogram, PairQualit
 WIDTH = 400  # of a distribution, in CSS pixels
 LABEL_WIDTH, BAR_WIDTH, ROW_HEIGHT = 132, 150, 19
 HISTOGRAM_HEIGHT, AXIS_HEIGHT = 64, 16
-LABEL_LENGTH = 18  # characters
+LABEL_LENGTH = 16  # characters
 CELL = 20  # side of a cell of the map
 MAP_LABEL = 142
 MAP_COLUMNS_MAX = 40
