@@ -47,7 +47,7 @@ class ModelArtifact:
     """A trained generator with everything that generating needs.
 
     Attributes:
-        weights: parameters by name, float32 arrays.
+        weights: parameters by name, arrays of float16 or float32.
         is_sequential: rows are generated as sequences per key.
         model_size: `S`, `M` or `L`.
         network: layer widths and layout, as the family wrote them.
@@ -62,7 +62,7 @@ class ModelArtifact:
         version: format version of the bytes.
     """
 
-    weights: dict[str, NDArray[np.float32]]
+    weights: dict[str, NDArray[np.float16] | NDArray[np.float32]]
     is_sequential: bool
     model_size: str
     network: dict[str, Any]
@@ -84,10 +84,10 @@ class ModelArtifact:
     version: int = FORMAT_VERSION
 
     def get_weights_state_dict(self, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """Return the weights as torch tensors on `device`."""
+        """Return the weights as float32 torch tensors on `device`."""
         import torch
 
-        return {name: torch.tensor(array, device=device) for name, array in self.weights.items()}
+        return {name: torch.tensor(array, dtype=torch.float32, device=device) for name, array in self.weights.items()}
 
     def to_bytes(self) -> bytes:
         """Return the artifact as bytes; see the module for the layout."""

@@ -53,11 +53,7 @@ class Given:
 
 def load_model(artifact: ModelArtifact, device: torch.device) -> FlatModel:
     """Return the artifact's network, ready to generate, on the device."""
-    # The parameters are about to be replaced: making them on the meta device draws no random number.
-    model = FlatModel.__new__(FlatModel)
-    with torch.random.fork_rng(devices=[]):
-        model.__init__(NetworkLayout.from_json(artifact.network))  # type: ignore[misc]
-    model.load_state_dict(artifact.get_weights_state_dict(), assign=True)
+    model = FlatModel.with_weights(NetworkLayout.from_json(artifact.network), artifact.get_weights_state_dict())
     return model.to(device).eval()
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from argn_assets.engine.families.argn.layout import Block, NetworkLayout
+from argn_assets.engine.families.argn.layout import NetworkLayout
 
 _IMPOSSIBLE = -1e9  # logit of a code beyond a sub-column's cardinality
 
@@ -33,11 +33,6 @@ class FlatModel(nn.Module):
         self.layout, self.blocks = layout, layout.blocks
         n_sub, width = len(layout.cardinalities), layout.width.embedding
         n_hidden = sum(len(b.sub_columns) * b.width for b in self.blocks)
-        owners = [s for b in self.blocks for s in b.sub_columns for _ in range(b.width)]
-        starts = torch.tensor((0, *layout.cardinalities[:-1])).cumsum(0)
-        self.register_buffer("offsets", starts, persistent=False)
-        self.register_buffer("columns", torch.tensor(layout.columns), persistent=False)
-        self.register_buffer("hidden_owner", torch.tensor(owners), persistent=False)
         bound = 1 / math.sqrt(n_sub * width)
         self.embedding = nn.Parameter(torch.randn(sum(layout.cardinalities), width))
         self.first_weight = nn.Parameter(torch.empty(n_sub * width, n_hidden).uniform_(-bound, bound))
@@ -50,13 +45,30 @@ class FlatModel(nn.Module):
             torch.randn(len(b.sub_columns), b.width, b.cardinality) * math.sqrt(2 / (b.width + b.cardinality))
             for b in self.blocks
         )
-        self.last_bias = nn.ParameterList(self._padding(b) for b in self.blocks)
+        self.last_bias = nn.ParameterList(torch.zeros(len(b.sub_columns), 1, b.cardinality) for b in self.blocks)
+        self._index("cpu")
 
-    def _padding(self, block: Block) -> Tensor:
-        bias = torch.zeros(len(block.sub_columns), 1, block.cardinality)  # [N, 1, K]
-        for n, position in enumerate(block.sub_columns):
-            bias[n, 0, self.layout.cardinalities[position] :] = _IMPOSSIBLE
-        return bias
+    @classmethod
+    def with_weights(cls, layout: NetworkLayout, weights: dict[str, Tensor]) -> FlatModel:
+        """Return a network with given weights, drawing no random number."""
+        with torch.device("meta"):
+            model = cls(layout)
+        model._index("cpu")
+        model.load_state_dict(weights, assign=True)
+        return model
+
+    def _index(self, device: str) -> None:
+        """Lay down what the layout alone decides; none of it is a weight."""
+        cardinalities = self.layout.cardinalities
+        owners = [s for b in self.blocks for s in b.sub_columns for _ in range(b.width)]
+        starts = [sum(cardinalities[:s]) for s in range(len(cardinalities))]
+        tables = {"offsets": starts, "columns": self.layout.columns, "hidden_owner": owners}
+        for name, table in tables.items():
+            self.register_buffer(name, torch.tensor(table, dtype=torch.int64, device=device), persistent=False)
+        for index, block in enumerate(self.blocks):
+            own = torch.tensor([cardinalities[s] for s in block.sub_columns], device=device)
+            beyond = torch.arange(block.cardinality, device=device) >= own[:, None, None]  # [N, 1, K]
+            self.register_buffer(f"padding_{index}", beyond * _IMPOSSIBLE, persistent=False)
 
     @torch.no_grad()
     def start_from_marginals(self, codes: Tensor, only: bool = False) -> None:
@@ -125,7 +137,9 @@ class FlatModel(nn.Module):
         """Return the logits of block `index` from its first hidden layer, [N, B, W] -> [N, B, K]."""
         for weight in self.middle[index]:
             own = own + torch.bmm(own, weight).relu()
-        return torch.baddbmm(self.last_bias[index], own, self.last_weight[index])
+        # Padding is added and not a bias, which training would move.
+        bias = self.last_bias[index] + self.get_buffer(f"padding_{index}")
+        return torch.baddbmm(bias, own, self.last_weight[index])
 
     def logits_of(self, position: int, seen: Tensor, weight: Tensor) -> Tensor:
         """Return the logits of one sub-column, [B, K].
