@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet  # noqa: F401  (pa.parquet)
 import pytest
+from pyarrow import parquet
 
 from argn_assets.errors import DataError, SchemaError
 from argn_assets.tables import compute_stats, decode_table, encode_table
+from argn_assets_tests.conformance.columns import INTEGERS
 
 SHARED_TABLES = sorted((Path(__file__).parents[2] / "shared" / "data").glob("*/*.parquet"))
 MOMENTS = ["2021-10-31T00:30:00", "2021-10-31T01:30:00", None, "2024-02-29T12:34:56"]
@@ -31,6 +32,7 @@ def there_and_back(frame: Any, **options: Any) -> Any:
 
 # --- pandas
 
+NAIVE = pd.Series(pd.to_datetime(MOMENTS))
 PANDAS_COLUMNS = {
     **{name: pd.Series([1, 2, 100, 2], dtype=name) for name in INTEGER_TYPES},
     **{name: pd.Series([1, None, 100, 2], dtype=name) for name in ("Int8", "Int64", "UInt64", "Float32", "Float64")},
@@ -54,14 +56,14 @@ PANDAS_COLUMNS = {
     "Int64 of nothing": pd.Series([None] * 4, dtype="Int64"),
     "category": pd.Series(["b", None, "a", "b"], dtype="category"),
     "category of integers": pd.Series(pd.Categorical([3, None, 1, 3], categories=[1, 3])),
-    **{f"datetime64[{unit}]": pd.Series(pd.to_datetime(MOMENTS)).astype(f"datetime64[{unit}]") for unit in ("s", "ms", "us", "ns")},
-    "zone": pd.Series(pd.to_datetime(MOMENTS)).dt.tz_localize("UTC").dt.tz_convert("Europe/Paris"),
-    "zone in ns": pd.Series(pd.to_datetime(MOMENTS)).astype("datetime64[ns]").dt.tz_localize("UTC").dt.tz_convert("America/New_York"),
-    "utc": pd.Series(pd.to_datetime(MOMENTS, utc=True)),
+    **{name: NAIVE.astype(name) for name in ("datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]")},
+    "zone": NAIVE.dt.tz_localize("UTC").dt.tz_convert("Europe/Paris"),
+    "zone in ns": NAIVE.astype("datetime64[ns]").dt.tz_localize("UTC").dt.tz_convert("America/New_York"),
+    "utc": NAIVE.dt.tz_localize("UTC"),
     "offset": pd.Series(pd.to_datetime(["2020-01-01T00:00:00+02:00", None, "2020-06-01T00:00:00+02:00", None])),
     "arrow int": pd.Series([1, None, 3, 1], dtype="int64[pyarrow]"),
     "arrow string": pd.Series(["a", None, "b", "a"], dtype=pd.ArrowDtype(pa.string())),
-    "arrow timestamp": pd.Series(pd.to_datetime(MOMENTS)).astype(pd.ArrowDtype(pa.timestamp("us", "Europe/Paris"))),
+    "arrow timestamp": NAIVE.astype(pd.ArrowDtype(pa.timestamp("us", "Europe/Paris"))),
 }  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def test_a_subclass_of_a_pandas_frame_is_a_pandas_frame() -> None:
 
 UTC_MOMENTS = [datetime.fromisoformat(m).replace(tzinfo=zoneinfo.ZoneInfo("UTC")) if m else None for m in MOMENTS]
 POLARS_COLUMNS = {
-    **{name: pl.Series([1, None, 100, 2], dtype=getattr(pl, name.replace("ui", "UI").replace("i", "I", 1))) for name in INTEGER_TYPES},
+    **{str(dtype): pl.Series([1, None, 100, 2], dtype=dtype) for dtype in INTEGERS},
     "float32": pl.Series([0.29, None, float("nan"), float("inf")], dtype=pl.Float32),
     "float64": pl.Series([0.29, None, float("nan"), 2.3]),
     "boolean": pl.Series([True, None, False, True]),
@@ -183,7 +185,7 @@ def test_the_callers_kind_and_order_of_columns_come_back(kind: Callable[[Any], A
 
 @pytest.mark.skipif(not SHARED_TABLES, reason="../shared/data is not there: the tables of developers were not tried")
 @pytest.mark.parametrize("path", SHARED_TABLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-@pytest.mark.parametrize("read", [pl.read_parquet, pd.read_parquet, pa.parquet.read_table])
+@pytest.mark.parametrize("read", [pl.read_parquet, pd.read_parquet, parquet.read_table])
 def test_shared_tables_keep_their_types(path: Path, read: Callable[[Path], Any]) -> None:
     frame = read(path)
     back = there_and_back(frame, value_protection=True)
@@ -235,7 +237,9 @@ UNREADABLE = {
     "text among numbers": (pd.DataFrame({"age": [1, "x"]}, dtype=object), "age.*number and str.*astype"),
     "numbers among text": (pd.DataFrame({"age": ["x", 1.5]}, dtype=object), "age.*number and str"),
     "booleans among numbers": (pd.DataFrame({"age": [1, True]}, dtype=object), "age.*bool and number"),
-    "times among dates": (pd.DataFrame({"d": [date(2020, 1, 1), datetime(2020, 1, 1, 5)]}, dtype=object), "d.*date and datetime"),
+    "times among dates": (
+        pd.DataFrame({"day": [date(2020, 1, 1), datetime(2020, 1, 1, 5)]}, dtype=object), "day.*date and datetime",
+    ),
     "twice": (pa.table([[1], [2]], names=["c", "c"]), "'c' stands 2 times"),
     "twice in pandas": (pd.DataFrame([[1, 2]], columns=["c", "c"]), "'c' stands 2 times"),
     "number as name": (pd.DataFrame([[1]]), "Column name 0 is not text"),

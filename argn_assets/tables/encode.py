@@ -93,11 +93,11 @@ def encode_table(
         SchemaError: a column is missing, or cannot be read as the type it had.
     """
     table = to_polars(df)
-    missing = [c.name for c in stats.schema.columns if c.encoding is not None and c.name not in table.columns]
+    schema, present = stats.schema, set(table.columns)
+    missing = [c.name for c in schema.columns if c.encoding is not None and c.name not in present]
     if missing:
         raise SchemaError(f"The table lacks {', '.join(missing)}. Its columns: {', '.join(table.columns)}.")
-    schema = stats.schema
-    keys = row_keys(table, schema.primary_key if schema.primary_key in table.columns else None, first_row)
+    keys = row_keys(table, schema.primary_key if schema.primary_key in present else None, first_row)
     layout = stats.sub_columns()
     largest = max((sub.cardinality for subs in layout.values() for sub in subs), default=0)
     n_sub_columns = sum(len(subs) for subs in layout.values())
@@ -107,7 +107,7 @@ def encode_table(
     for name, subs in layout.items():
         block[at : at + len(subs)] = _encode_column(table[name], stats, name, Chance(Seed(seed).child(name), keys)).T
         at += len(subs)
-    subjects = row_keys(table, schema.context_key) if schema.context_key in table.columns else keys
+    subjects = row_keys(table, schema.context_key) if schema.context_key in present else keys
     return EncodedTable(layout, block, validation_mask(subjects, validation_split, Seed(seed)))
 
 
@@ -134,12 +134,13 @@ def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: 
     """Read a block of codes, [S, N], back to polars columns with their logical dtypes."""
     keys = np.arange(first_row, first_row + codes.shape[1], dtype=np.uint64)
     decoded: dict[str, pl.Series] = {}
+    dtypes = {column.name: column.dtype for column in stats.schema.columns}
     at = 0
     for name, subs in stats.sub_columns().items():
         column = stats.columns[name]
         block = codes[at : at + len(subs)].T.astype(np.uint16)
         values = encoding_named(column.NAME).decode(block, column, Chance(seed.child(name), keys))
-        decoded[name] = as_dtype(values, stats.schema.column(name).dtype)
+        decoded[name] = as_dtype(values, dtypes[name])
         at += len(subs)
     return pl.DataFrame(decoded)
 

@@ -95,6 +95,8 @@ def _from_arrow(column: Any, name: str) -> pl.Series:
 
 def _from_pandas(column: Any, name: str) -> pl.Series:
     kinds = _kinds(column) if column.dtype == object else []
+    if column.dtype == object and not kinds:
+        return pl.Series(name, [None] * len(column), dtype=pl.Null)
     try:
         # Dates among times would silently lose the time, so what holds several kinds is refused here.
         series = pl.from_pandas(column, nan_to_null=True) if len(kinds) < 2 else None
@@ -102,7 +104,7 @@ def _from_pandas(column: Any, name: str) -> pl.Series:
         raise _unreadable(column, name, kinds) from error
     if series is None:
         raise _unreadable(column, name, kinds)
-    return series.alias(name)
+    return pl.Series(name, series)
 
 
 def _kinds(column: Any) -> list[str]:
@@ -230,14 +232,19 @@ def from_polars(table: pl.DataFrame, schema: TableSchema) -> Any:
         # A given value that the Enum does not have becomes null.
         return table.with_columns(
             pl.col(column.name).cast(pl.String).cast(pl.Enum(categories), strict=False)
-            for column in schema.columns
-            if column.name in table.columns and (categories := enum_categories(column)) is not None
+            for column in _columns_of(table, schema)
+            if (categories := enum_categories(column)) is not None
         )
     if schema.frame_kind == "pyarrow":
         return _to_arrow(table, schema)
     import pandas as pd
 
-    return pd.DataFrame({c.name: _to_pandas(table[c.name], c) for c in schema.columns if c.name in table.columns})
+    return pd.DataFrame({c.name: _to_pandas(table[c.name], c) for c in _columns_of(table, schema)})
+
+
+def _columns_of(table: pl.DataFrame, schema: TableSchema) -> list[ColumnSchema]:
+    present = set(table.columns)
+    return [column for column in schema.columns if column.name in present]
 
 
 def _to_pandas(values: pl.Series, column: ColumnSchema) -> Any:
@@ -266,7 +273,7 @@ def _to_arrow(table: pl.DataFrame, schema: TableSchema) -> Any:
     import pyarrow as pa
 
     arrow = table.to_arrow()
-    fields = {c.name: _arrow_type(str(c.frame_dtype)) for c in schema.columns if c.name in table.columns}
+    fields = {c.name: _arrow_type(str(c.frame_dtype)) for c in _columns_of(table, schema)}
     return pa.table([_cast(arrow.column(name), kind) for name, kind in fields.items()], names=list(fields))
 
 

@@ -217,10 +217,10 @@ def combine_partial_stats(
         raise DataError("The table has no rows. Statistics need at least one.")
     schema = _common_schema(partials)
     columns: dict[str, Stats] = {}
-    for column in schema.columns:
+    for place, column in enumerate(schema.columns):
         if column.encoding is not None:
             protection = Protection.drawn(Seed(seed), column.name) if value_protection else UNPROTECTED
-            columns[column.name] = _reduce(column, [_partial_of(p, column) for p in partials], protection)
+            columns[column.name] = _reduce(column, [_partial_of(p, place, column) for p in partials], protection)
     if value_protection:
         _warn_of_few_subjects(partials, n_rows)
         schema = _without_hidden_categories(schema, columns)
@@ -242,8 +242,9 @@ def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
     return filled[0]
 
 
-def _partial_of(partial: PartialStats, column: ColumnSchema) -> Any:
-    if partial.schema.column(column.name).dtype == column.dtype:
+def _partial_of(partial: PartialStats, place: int, column: ColumnSchema) -> Any:
+    """Return a batch's partial of the column at `place`; a new one where the batch had no value to tell the type by."""
+    if partial.schema.columns[place].dtype == column.dtype:
         return partial.columns[column.name]
     subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.schema.context_key is not None else None
     return _partial(
