@@ -26,7 +26,8 @@ from argn_assets_tests.conformance.encoding import THRESHOLD, EncodingTests, any
 
 class TestEveryEncoding(EncodingTests):
     @pytest.fixture(scope="class", params=sorted(encodings()))
-    def encoding(self, request: pytest.FixtureRequest) -> type[Encoding]:
+    @classmethod
+    def encoding(cls, request: pytest.FixtureRequest) -> type[Encoding]:
         return encodings()[request.param]
 
 

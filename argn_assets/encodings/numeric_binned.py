@@ -124,11 +124,11 @@ class NumericBinned(Encoding):
         if not len(present):
             return codes
         cell = nearest_range(keys, *stats.bounds, stats.domain)
-        starts = np.asarray(stats.bin_starts)
-        bins = np.searchsorted(starts, cell, side="right") - 1
-        codes[present, 0] = bins + first
+        bin_of_cell = np.repeat(np.arange(len(stats.bin_starts)), stats.bin_sizes)
+        codes[present, 0] = (bin_of_cell + first)[cell]
         if codes.shape[1] == 2:
-            codes[present, 1] = cell - starts[bins]
+            slot_of_cell = np.arange(len(bin_of_cell)) - np.asarray(stats.bin_starts)[bin_of_cell]
+            codes[present, 1] = slot_of_cell[cell]
         return codes
 
     @classmethod
