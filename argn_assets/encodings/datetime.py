@@ -161,7 +161,8 @@ def calendar_part(moments: pl.Series, part: str) -> NDArray[np.int64]:
     """Return one of PARTS of moments without nulls, [B]."""
     if part.startswith("ms_e"):
         milliseconds: NDArray[np.int64] = moments.dt.millisecond().cast(pl.Int64).to_numpy()
-        return milliseconds // 10 ** int(part[-1]) % 10
+        digit: NDArray[np.int64] = milliseconds // 10 ** int(part[-1]) % 10
+        return digit
     values: NDArray[np.int64] = getattr(moments.dt, part)().cast(pl.Int64).to_numpy()
     return values
 
