@@ -146,6 +146,7 @@ class _Run:
         n_rows = len(self.training_codes)
         self.batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
         self.n_orders = math.gcd(self.batch_size, ORDERS_PER_STEP) if self.config.any_order else 1
+        self.dropouts = self.model.dropouts(self.rng)
         self.parameters = list(self.model.parameters())
         self.model.start_from_marginals(self.training_codes, only=not len(self.validation_codes))
         self.averaged = self._copy()
@@ -180,7 +181,6 @@ class _Run:
 
     def _epoch(self, last_step: int, deadline: float) -> float:
         """Train one pass over the rows; return the mean loss per row."""
-        self.model.train()
         total = torch.zeros((), device=self.device)
         steps = 0
         for codes in shuffled_batches(self.training_codes, self.batch_size, self.rng):
@@ -192,7 +192,7 @@ class _Run:
 
     def _step(self, codes: Tensor) -> Tensor:
         visible = self.model.visible_for(self.model.ranks(self.n_orders, self.config.any_order, self.rng))
-        losses = self.model.losses(codes, visible)
+        losses = self.model.losses(codes, visible, self.dropouts)
         loss = torch.stack([block.sum() for block in losses]).sum() / len(codes)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -210,7 +210,6 @@ class _Run:
     @torch.no_grad()
     def _validate(self) -> float:
         """Return the averaged weights' loss per row on the same rows under the same orders every time."""
-        self.model.eval()
         trained = self._copy()
         self._set(self.averaged)
         rng = torch.Generator().manual_seed(self.seed.child("validation").value % 2**63)

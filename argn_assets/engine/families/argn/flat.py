@@ -11,14 +11,31 @@ into blocks of like cardinality; nothing loops over columns in a training step.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from argn_assets.engine.families.argn.dropout import Dropout
 from argn_assets.engine.families.argn.layout import NetworkLayout
 
 _IMPOSSIBLE = -1e9  # logit of a code beyond a sub-column's cardinality
+
+
+class Dropouts(NamedTuple):
+    """What is applied to the embeddings and to the first hidden layer while training."""
+
+    embedded: Callable[[Tensor], Tensor]
+    hidden: Callable[[Tensor], Tensor]
+
+
+def _unchanged(values: Tensor) -> Tensor:
+    return values
+
+
+NO_DROPOUT = Dropouts(_unchanged, _unchanged)
 
 
 class FlatModel(nn.Module):
@@ -70,6 +87,11 @@ class FlatModel(nn.Module):
             beyond = torch.arange(block.cardinality, device=device) >= own[:, None, None]  # [N, 1, K]
             self.register_buffer(f"padding_{index}", beyond * _IMPOSSIBLE, persistent=False)
 
+    def dropouts(self, rng: torch.Generator) -> Dropouts:
+        """Return the dropout that the layout asks for, drawing from `rng`."""
+        width = self.layout.width
+        return Dropouts(Dropout(width.embedding_dropout, rng), Dropout(width.hidden_dropout, rng))
+
     @torch.no_grad()
     def start_from_marginals(self, codes: Tensor, only: bool = False) -> None:
         """Set the output biases to the log of each sub-column's smoothed frequencies in `codes`, [B, S].
@@ -109,20 +131,20 @@ class FlatModel(nn.Module):
         """Return the embeddings of codes, [B, S] -> [B, S, E]."""
         return functional.embedding(codes + self.offsets, self.embedding)
 
-    def losses(self, codes: Tensor, visible: Tensor) -> list[Tensor]:
+    def losses(self, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT) -> list[Tensor]:
         """Return the negative log-probabilities of codes, [B, S], per block [N, B], in nats.
 
-        Rows are split evenly over the G orders of `visible`, so B must be a multiple of G.
+        Rows are split evenly over the G orders of `visible`, so B must be a multiple of G. `dropout` is applied to the
+        embeddings and to the first hidden layer.
         """
         n_rows, n_orders = len(codes), len(visible)
         embedded = self.embed(codes).view(n_orders, n_rows // n_orders, -1)  # [G, B/G, S*E]
-        embedded = functional.dropout(embedded, self.layout.width.embedding_dropout, self.training)
+        embedded = dropout.embedded(embedded)
         shape = (visible.shape[1], self.layout.width.embedding, -1)
         mask = visible[:, :, self.hidden_owner].unsqueeze(2)  # [G, S, 1, H]
         weight = (self.first_weight.view(1, *shape) * mask).flatten(1, 2)  # [G, S*E, H]
         bias = self.first_bias.expand(n_orders, 1, -1)
-        hidden = torch.baddbmm(bias, embedded, weight).relu().view(n_rows, -1)  # [B, H]
-        hidden = functional.dropout(hidden, self.layout.width.hidden_dropout, self.training)
+        hidden = dropout.hidden(torch.baddbmm(bias, embedded, weight).relu()).view(n_rows, -1)  # [B, H]
         result = []
         for index, block in enumerate(self.blocks):
             end = block.start + block.width * len(block.sub_columns)
