@@ -272,6 +272,18 @@ def test_what_cannot_be_generated_is_refused_with_the_way_out(artifact, argument
         generate_flat(artifact, **{"sample_size": 1, **arguments})
 
 
+def test_a_column_without_a_name_is_a_column():
+    table = pl.DataFrame({"": [1, 2, 3] * 20, "b": ["x", "y", "z"] * 20})
+    rows = generate_flat(train_flat(table, random_state=1, max_epochs=1), seed_data=pl.DataFrame({"": [2, 2]}))
+    assert rows.columns == ["", "b"]
+    assert rows[""].to_list() == [2, 2]
+
+
+def test_a_given_value_that_the_column_cannot_hold_is_refused(artifact):
+    with pytest.raises(SchemaError, match="'quantity'"):
+        generate_flat(artifact, seed_data=pl.DataFrame({"quantity": [2.5]}))
+
+
 def test_zero_rows_are_an_empty_table(artifact, orders):
     assert generate_flat(artifact, 0).schema == orders.schema
 

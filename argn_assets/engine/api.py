@@ -219,7 +219,7 @@ class _Request:
         keys = generated_keys(
             self.stats.schema, self.context.keys(start, stop) if self.context else None, seed, start, n_rows
         )
-        return restore_seed(pl.DataFrame([*table, *keys]), seeds, self.stats.schema)
+        return restore_seed(pl.DataFrame({**table.to_dict(), **keys}), seeds, self.stats.schema)
 
     def batches(self, seed: Seed, config: GenerationConfig) -> Iterator[pa.RecordBatch]:
         """Yield the rows as Arrow record batches."""

@@ -30,13 +30,13 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     strange = [name for name in seeds.columns if name not in names]
     if strange:
         raise SchemaError(f"seed_data has {', '.join(strange)}, which the table does not have: {', '.join(names)}.")
-    columns = []
+    columns: dict[str, pl.Series] = {}
     for place, name in enumerate(layout):
         if name in seeds.columns:
             observed[place] = seeds[name].is_not_null().to_numpy()
-            columns.append(seeds[name])
+            columns[name] = seeds[name]
         else:
-            columns.append(pl.Series(name, [None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype)))
+            columns[name] = pl.Series([None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype))
     if not artifact.enable_flexible_generation:
         _check_order(observed, list(layout))
     return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed)
@@ -55,11 +55,23 @@ def _check_order(observed: np.ndarray, names: list[str]) -> None:
 
 def restore_seed(table: pl.DataFrame, seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame:
     """Return the table in the schema's column order, with given values as they were given."""
-    columns = []
+    columns: dict[str, pl.Series] = {}
     for column in schema.columns:
-        values = table[column.name]
+        columns[column.name] = values = table[column.name]
         if seeds is not None and column.name in seeds.columns:
-            given = seeds[column.name].cast(values.dtype, strict=False)
-            values = pl.select(pl.when(given.is_not_null()).then(given).otherwise(values)).to_series()
-        columns.append(values.alias(column.name))
+            given = _as_given(seeds[column.name], values.dtype, column.name)
+            columns[column.name] = pl.select(pl.when(given.is_not_null()).then(given).otherwise(values)).to_series()
     return pl.DataFrame(columns)
+
+
+def _as_given(values: pl.Series, dtype: pl.DataType, name: str) -> pl.Series:
+    cast = values.cast(dtype, strict=False)
+    n_lost = cast.null_count() - values.null_count()
+    if values.dtype.is_float() and dtype.is_integer():
+        n_lost += int((values.is_not_null() & (values.round() != values)).sum())
+    if n_lost:
+        raise SchemaError(
+            f"seed_data has {n_lost} values in {name!r} ({values.dtype}) that the column's type {dtype} does not hold. "
+            "Convert them before."
+        )
+    return cast

@@ -14,9 +14,9 @@ from argn_assets.tables.frames import as_dtype
 
 def generated_keys(
     schema: TableSchema, context_keys: pl.Series | None, seed: Seed, first_row: int, n_rows: int
-) -> list[pl.Series]:
-    """Return the key columns of `n_rows` rows from `first_row` on; whole numbers count from 1."""
-    columns = []
+) -> dict[str, pl.Series]:
+    """Return the key columns of `n_rows` rows from `first_row` on, by name; whole numbers count from 1."""
+    columns: dict[str, pl.Series] = {}
     for column in schema.columns:
         if column.role != "key":
             continue
@@ -26,7 +26,7 @@ def generated_keys(
             values = pl.Series(np.arange(first_row + 1, first_row + n_rows + 1))
         else:
             values = _uuids(seed.child("key", column.name), first_row, n_rows)
-        columns.append(as_dtype(values, column.dtype).alias(column.name))
+        columns[column.name] = as_dtype(values, column.dtype)
     return columns
 
 
