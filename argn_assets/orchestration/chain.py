@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
+from argn_assets.errors import ArgnError
 from argn_assets.orchestration.check_outcomes import (
     codes_check,
     loads_check,
@@ -57,13 +58,15 @@ def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
 
     parts, told = [], {}
     for name, table in spec.tables.items():
-        stats = compute_stats(
-            cast("pl.DataFrame", raw.load(name)),
-            table.encoding_types(),
-            primary_key=table.primary_key,
-            value_protection=spec.value_protection,
-            seed=Seed(spec.seed).child("stats", name).value,
-        )
+        frame = cast("pl.DataFrame", raw.load(name))
+        with naming(spec, name):
+            stats = compute_stats(
+                frame,
+                table.encoding_types(),
+                primary_key=table.primary_key,
+                value_protection=spec.value_protection,
+                seed=Seed(spec.seed).child("stats", name).value,
+            )
         parts.append(_part(name, stats.to_bytes(), "encoder", "TableStats", "json"))
         told[name] = TableFacts(rows=stats.n_rows, columns=_encoded_columns(stats))
     return StageResult(parts=tuple(parts), facts=StageFacts(tables=told))
@@ -77,12 +80,14 @@ def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> 
     numbers: dict[str, Number] = {}
     for name in spec.tables:
         table_stats = load_stats(stats, name)
-        encoded = encode_table(
-            cast("pl.DataFrame", raw.load(name)),
-            table_stats,
-            seed=Seed(spec.seed).child("encode", name).value,
-            validation_split=spec.holdout,
-        )
+        frame = cast("pl.DataFrame", raw.load(name))
+        with naming(spec, name):
+            encoded = encode_table(
+                frame,
+                table_stats,
+                seed=Seed(spec.seed).child("encode", name).value,
+                validation_split=spec.holdout,
+            )
         parts.append(_part(name, encoded.to_arrow(), "table", "EncodedTable", "arrow"))
         told[name] = TableFacts(rows=encoded.n_rows, columns=_encoded_columns(table_stats))
         numbers[f"sub_columns/{name}"] = len(encoded.sub_columns)
@@ -126,9 +131,9 @@ def train_tables(
                 on_epoch(table, progress)
 
         seed = Seed(settings["seed"]).child("train", name)
-        artifacts[name] = train_model(
-            load_encoded(encoded, name), load_stats(stats, name), config, seed, on_epoch=report
-        )
+        codes, table_stats = load_encoded(encoded, name), load_stats(stats, name)
+        with naming(spec, name):
+            artifacts[name] = train_model(codes, table_stats, config, seed, on_epoch=report)
     return _trained(artifacts, seconds)
 
 
@@ -170,6 +175,15 @@ def generate_tables(
         facts=StageFacts(tables=told, preview=preview),
         checks=(row_check(tables, wanted), schema_check(tables, stats)),
     )
+
+
+@contextmanager
+def naming(spec: DatasetSpec, table: str) -> Iterator[None]:
+    """Put data set and table before the message of an error of ours."""
+    try:
+        yield
+    except ArgnError as error:
+        raise type(error)(f"data set {spec.dataset!r}, table {table!r}: {error}") from error
 
 
 def load_stats(stats: StoredTables, table: str) -> TableStats:
