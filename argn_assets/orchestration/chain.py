@@ -6,11 +6,12 @@ check outcomes. The work itself is done by `datasets`, `tables` and `engine`; li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
-from argn_assets.errors import ArgnError
+from argn_assets.errors import EngineError, UserError
 from argn_assets.orchestration.check_outcomes import (
     codes_check,
     loads_check,
@@ -182,7 +183,7 @@ def naming(spec: DatasetSpec, table: str) -> Iterator[None]:
     """Put data set and table before the message of an error of ours."""
     try:
         yield
-    except ArgnError as error:
+    except (UserError, EngineError) as error:
         raise type(error)(f"data set {spec.dataset!r}, table {table!r}: {error}") from error
 
 
