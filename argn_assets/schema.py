@@ -37,6 +37,7 @@ class ColumnSchema:
         role: `value` is modelled, `key` is regenerated.
         encoding: name of the encoding (= its file name); None for keys.
         reason: one clause that says why this encoding was chosen, for people.
+        text_format: how times are written (as strptime says it), where text is encoded as times; else None.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ColumnSchema:
     role: ColumnRole = "value"
     encoding: str | None = None
     reason: str = ""
+    text_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def test_codes_are_as_small_as_cardinalities_allow() -> None:
     small = compute_stats(people().select("age", "town"))
     assert encode_table(people(), small).codes.dtype == np.uint8
     wide = pl.DataFrame({"t": [f"t{i}" for i in range(300)]})
-    assert encode_table(wide, compute_stats(wide)).codes.dtype == np.uint16
+    assert encode_table(wide, compute_stats(wide, {"t": "categorical"})).codes.dtype == np.uint16
     exactly = pl.DataFrame({"t": [f"t{i}" for i in range(255)]})
     encoded = encode_table(exactly, compute_stats(exactly))
     assert encoded.codes.dtype == np.uint8

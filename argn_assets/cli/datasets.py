@@ -167,9 +167,17 @@ def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, 
     encodings = infer_encodings(frame, declared.encoding_types(), keys=(declared.primary_key,))
     columns = []
     for name, dtype in dtypes.items():
-        encoding, reason = encodings.get(name, (None, "primary key, regenerated"))
-        nulls = frame[name].null_count()
-        columns.append({"column": name, "dtype": dtype, "nulls": nulls, "encoding": encoding, "reason": reason})
+        choice = encodings.get(name)
+        columns.append(
+            {
+                "column": name,
+                "dtype": dtype,
+                "nulls": frame[name].null_count(),
+                "encoding": choice.encoding if choice else None,
+                "reason": choice.reason if choice else "primary key, regenerated",
+                "warning": choice.warning if choice else "",
+            }
+        )
     return {"table": table, "rows": frame.height, "columns": columns, "dropped": list(declared.dropped())}
 
 
@@ -188,5 +196,8 @@ def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
                     for row in table["columns"]
                 ),
             )
+            for row in table["columns"]:
+                if row["warning"]:
+                    click.echo(f"Look at {row['warning']}")
         if report["problem"]:
             click.echo(f"{report['dataset']}: {report['problem']}", err=True)

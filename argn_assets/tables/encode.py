@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, encoding_named
+from argn_assets.encodings.base import Chance, column_kind, encoding_named
 from argn_assets.errors import DataError, SchemaError
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.frames import as_dtype, from_polars, to_polars
 from argn_assets.tables.split import row_keys, validation_mask
 from argn_assets.tables.stats import TableStats, check_kind
+from argn_assets.tables.times_in_text import read_times, write_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,6 +114,9 @@ def encode_table(
 
 def _encode_column(values: pl.Series, stats: TableStats, name: str, chance: Chance) -> NDArray[np.uint16]:
     column = stats.columns[name]
+    if column.NAME == "datetime" and column_kind(values.dtype) == "text":
+        text_format = stats.schema.column(name).text_format
+        values = read_times(values, text_format) if text_format else values
     check_kind(values, column.NAME)
     try:
         return encoding_named(column.NAME).encode(values, column, chance)
@@ -134,13 +138,14 @@ def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: 
     """Read a block of codes, [S, N], back to polars columns with their logical dtypes."""
     keys = np.arange(first_row, first_row + codes.shape[1], dtype=np.uint64)
     decoded: dict[str, pl.Series] = {}
-    dtypes = {column.name: column.dtype for column in stats.schema.columns}
+    schemas = {column.name: column for column in stats.schema.columns}
     at = 0
     for name, subs in stats.sub_columns().items():
         column = stats.columns[name]
         block = codes[at : at + len(subs)].T.astype(np.uint16)
         values = encoding_named(column.NAME).decode(block, column, Chance(seed.child(name), keys))
-        decoded[name] = as_dtype(values, dtypes[name])
+        text_format = schemas[name].text_format
+        decoded[name] = as_dtype(write_times(values, text_format) if text_format else values, schemas[name].dtype)
         at += len(subs)
     return pl.DataFrame(decoded)
 

@@ -21,8 +21,9 @@ from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protect
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
+from argn_assets.tables.decide import DECLARED, counted_as, decide
 from argn_assets.tables.frames import column_dtypes, dtype_named, enum_categories, enum_name, frame_kind, to_polars
-from argn_assets.tables.infer import infer_encodings
+from argn_assets.tables.infer import ColumnChoice, check_declared
 from argn_assets.tables.split import row_keys
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class PartialStats:
     """Statistics of one batch, mergeable and unprotected: keep them only until they are combined.
 
     Attributes:
-        schema: the batch's columns, keys and frame kind.
+        schema: the batch's columns, keys and frame kind; a column whose encoding was not declared has no reason yet.
         columns: the partial of every modelled column.
         n_rows: rows of the batch.
         subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
@@ -140,29 +141,36 @@ def compute_partial_stats(
     context_key: str | None = None,
     primary_key: str | None = None,
 ) -> PartialStats:
-    """Return the statistics of one batch of a table; arguments and errors as for `compute_stats`."""
+    """Return the statistics of one batch of a table; arguments and errors as for `compute_stats`.
+
+    What a column of text holds is decided when the batches are combined, from all of its texts.
+    """
     table = to_polars(batch)
     for role, key in (("context key", context_key), ("primary key", primary_key)):
         if key is not None and key not in table.columns:
             raise SchemaError(f"The {role} {key!r} is not a column. Columns: {', '.join(table.columns)}.")
     dtypes = column_dtypes(batch, table)
     declared = {name: _encoding_name(name, chosen) for name, chosen in (encoding_types or {}).items()}
-    chosen = infer_encodings(table, declared, (context_key, primary_key))
-    for name, encoding in declared.items():
-        check_kind(table[name], encoding)
+    check_declared(table.columns, declared, (context_key, primary_key))
+    counted = {
+        n: counted_as(t, declared.get(n)) for n, t in table.schema.items() if n not in (context_key, primary_key)
+    }
+    for name in declared:
+        check_kind(table[name], counted[name])
     columns = tuple(
         ColumnSchema(
-            name=name, dtype=dtype, frame_dtype=own, role="value", encoding=chosen[name][0], reason=chosen[name][1]
+            name=name, dtype=dtype, frame_dtype=own, encoding=declared.get(name, counted[name]),
+            reason=DECLARED if name in declared else "",
         )
-        if name in chosen
+        if name in counted
         else ColumnSchema(name=name, dtype=dtype, frame_dtype=own, role="key")
         for name, (dtype, own) in dtypes.items()
-    )
+    )  # fmt: skip
     schema = TableSchema(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
     subjects = row_keys(table, context_key) if context_key is not None else None
-    partials = {name: _partial(table[name], encoding, subjects) for name, (encoding, _) in chosen.items()}
+    partials = {name: _partial(table[name], encoding, subjects) for name, encoding in counted.items()}
     return PartialStats(schema, partials, len(table), _fewest(subjects) if subjects is not None else None)
 
 
@@ -211,16 +219,26 @@ def _partial(values: pl.Series, encoding: str, subjects: NDArray[np.uint64] | No
 def combine_partial_stats(
     partials: Sequence[PartialStats], *, value_protection: bool = False, seed: int = 0
 ) -> TableStats:
-    """Combine the statistics of batches; their order and cut do not matter. Errors as for `compute_stats`."""
+    """Combine the statistics of batches; their order and cut do not matter.
+
+    Errors as for `compute_stats`. A UserWarning names columns that look like personal data or free text, and were not
+    declared.
+    """
     n_rows = sum(p.n_rows for p in partials)
     if n_rows == 0:
         raise DataError("The table has no rows. Statistics need at least one.")
     schema = _common_schema(partials)
     columns: dict[str, Stats] = {}
+    decided: dict[str, ColumnSchema] = {}
+    choices: list[ColumnChoice] = []
     for place, column in enumerate(schema.columns):
         if column.encoding is not None:
+            decided[column.name], parts, choice = decide(column, [_partial_of(p, place, column) for p in partials])
             protection = Protection.drawn(Seed(seed), column.name) if value_protection else UNPROTECTED
-            columns[column.name] = _reduce(column, [_partial_of(p, place, column) for p in partials], protection)
+            columns[column.name] = _reduce(decided[column.name], parts, protection)
+            choices.append(choice)
+    schema = dataclasses.replace(schema, columns=tuple(decided.get(c.name, c) for c in schema.columns))
+    _warn_of_columns(choices)
     if value_protection:
         _warn_of_few_subjects(partials, n_rows)
         schema = _without_hidden_categories(schema, columns)
@@ -247,9 +265,15 @@ def _partial_of(partial: PartialStats, place: int, column: ColumnSchema) -> Any:
     if partial.schema.columns[place].dtype == column.dtype:
         return partial.columns[column.name]
     subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.schema.context_key is not None else None
-    return _partial(
-        pl.Series(column.name, [None] * partial.n_rows, dtype_named(column.dtype)), str(column.encoding), subjects
-    )
+    dtype = dtype_named(column.dtype)
+    encoding = counted_as(dtype, column.encoding if column.reason == DECLARED else None)
+    return _partial(pl.Series(column.name, [None] * partial.n_rows, dtype), encoding, subjects)
+
+
+def _warn_of_columns(choices: Sequence[ColumnChoice]) -> None:
+    urgent = [choice.warning for choice in choices if choice.is_urgent]
+    if urgent:
+        warnings.warn("\n".join(urgent), stacklevel=4)
 
 
 def _warn_of_few_subjects(partials: Sequence[PartialStats], n_rows: int) -> None:

@@ -1,0 +1,122 @@
+"""Encodings of columns that were counted before it was known what they hold.
+
+A batch cannot tell what a column of text is: its first half may be dates, its second half not. So batches count such a
+column's texts, and the choice is made once, from the counts of all batches; E5 holds because these do not depend on
+the cut. Where the choice is not `categorical`, each batch's counts are turned into the partial of the encoding chosen,
+batch by batch, so memory stays bounded by the largest batch and the distinct texts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.encodings.base import encoding_named, encodings
+from argn_assets.encodings.categorical import TextCounts
+from argn_assets.encodings.number_counts import NumberCounts
+from argn_assets.errors import SchemaError
+from argn_assets.schema import ColumnSchema
+from argn_assets.tables.infer import ColumnChoice, choose_for_type
+from argn_assets.tables.infer_text import choose_for_text
+from argn_assets.tables.times_in_text import formats_that_fit, read_times
+
+DECLARED = "declared"
+
+
+def counted_as(dtype: pl.DataType, encoding: str | None) -> str:
+    """Return the encoding whose partial a batch keeps of a column: of text to be judged or read as times, its counts.
+
+    Args:
+        dtype: the column's type.
+        encoding: what the user declared; None where it is inferred.
+    """
+    if encoding is None or (encoding == "datetime" and dtype == pl.String):
+        return choose_for_type(dtype).encoding
+    return encoding
+
+
+def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, list[Any], ColumnChoice]:
+    """Return the column with its final encoding and reason, the partials of this encoding, and the choice.
+
+    Args:
+        column: as the batches have it; its reason is DECLARED or empty.
+        partials: as `counted_as` made them, one per batch.
+    Raises:
+        SchemaError: text was declared as times, and no format fits all of it.
+    """
+    if column.dtype == "string" and (column.reason != DECLARED or column.encoding == "datetime"):
+        counts = _union(partials)
+        is_declared = column.reason == DECLARED
+        choice = _declared_times(column.name, counts) if is_declared else choose_for_text(column.name, counts)
+        if choice.encoding != "categorical":
+            partials = [_recounted(partial, choice, column.name) for partial in partials]
+    elif column.reason == DECLARED:
+        choice = ColumnChoice(str(column.encoding), DECLARED)
+    else:
+        choice = ColumnChoice(str(column.encoding), _reason(column, partials))
+    decided = dataclasses.replace(
+        column, encoding=choice.encoding, reason=choice.reason, text_format=choice.text_format
+    )
+    return decided, partials, choice
+
+
+def _union(partials: Sequence[TextCounts]) -> pl.DataFrame:
+    if len(partials) == 1:
+        return partials[0].counts
+    return pl.concat([p.counts for p in partials]).group_by("value").agg(pl.col("count").sum()).sort("value")
+
+
+def _declared_times(name: str, counts: pl.DataFrame) -> ColumnChoice:
+    formats = formats_that_fit(counts["value"])
+    if len(counts) == 0:
+        return ColumnChoice("datetime", DECLARED)
+    if not formats:
+        others = sorted(name for name, encoding in encodings().items() if "text" in encoding.ACCEPTS)
+        raise SchemaError(
+            f"Column {name!r} is String; 'datetime' takes dates and times, and text if all of it is written in one "
+            "format, as 2024-12-31 or 31.12.2024 12:30:00 is, with the same offset. Write it so, convert the column, "
+            f"or choose another encoding: {', '.join(others)}."
+        )
+    return ColumnChoice("datetime", DECLARED, text_format=formats[0])
+
+
+def _recounted(partial: TextCounts, choice: ColumnChoice, name: str) -> Any:
+    """Return what the encoding chosen would have counted in the batch."""
+    texts = partial.counts["value"].alias(name)
+    distinct = read_times(texts, choice.text_format) if choice.text_format is not None else texts
+    rows = np.repeat(np.arange(len(texts), dtype=np.uint32), partial.counts["count"].to_numpy())
+    values = pl.concat([distinct.gather(rows), distinct.clear(partial.n_null)])
+    return encoding_named(choice.encoding).partial(values, _subjects_of_rows(partial, rows))
+
+
+def _subjects_of_rows(partial: TextCounts, rows: NDArray[np.uint32]) -> NDArray[np.uint64] | None:
+    """Return a subject per row such that each text has the distinct subjects counted for it; null rows come last."""
+    if partial.subject_places is None or partial.subjects is None:
+        return None
+    n_subjects = np.bincount(partial.subject_places, minlength=len(partial.counts))
+    first_subject, first_row = np.cumsum(n_subjects) - n_subjects, np.searchsorted(rows, np.arange(len(n_subjects)))
+    place = np.minimum(np.arange(len(rows)) - first_row[rows], n_subjects[rows] - 1)
+    nulls = np.zeros(partial.n_null, dtype=np.uint64)
+    return np.concatenate([partial.subjects[first_subject[rows] + place], nulls])
+
+
+def _reason(column: ColumnSchema, partials: Sequence[Any]) -> str:
+    """Return why a column that its type decides on is encoded so; the same for any cut into batches."""
+    found: set[Any] = set()
+    for partial in partials:
+        counts = partial if isinstance(partial, NumberCounts) else partial.counts
+        if isinstance(counts, NumberCounts):
+            found |= {*counts.lows[:1].tolist(), *counts.highs[-1:].tolist()}
+        else:
+            found |= set(counts["value"].head(2).to_list())
+    if len(found) < 2:
+        return "a constant: one value only" if found else "no values at all"
+    return _REASONS.get(str(column.encoding), "text with repeated values")
+
+
+_REASONS = {choice.encoding: choice.reason for choice in map(choose_for_type, (pl.Boolean(), pl.Int64(), pl.Date()))}

@@ -1,0 +1,185 @@
+"""Which encoding suits a column of text: rules over its distinct values, read as a careful person would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from argn_assets.encodings.base import encodings
+from argn_assets.encodings.categorical import MOST_CATEGORIES
+from argn_assets.tables.personal import kind_of_personal_data, words_of
+from argn_assets.tables.times_in_text import formats_that_fit, share_of_times
+
+FEW_READ = 40  # distinct values by which most columns are told apart
+MOST_READ = 10_000  # distinct values that shapes are looked for in
+FEW = 50  # up to so many distinct values are categories, even if few repeat
+FEWEST_UNIQUE = 10  # values that must all differ before that says anything
+_REPEATED = 1.5  # rows per distinct value from which many are still categories
+_COVERED = 0.95  # share of the rows that the commonest categories must hold
+_MOST = 0.95  # share of the distinct values that must have a shape
+_CODE = r"^(?:\S{1,128}|\S{1,20} \S{0,20}\d\S{0,20})$"  # no blank, or one and a digit behind it
+_PLACE = (
+    r"^\s*\(?[+-]?(?:90(?:\.0+)?|[1-8]?\d(?:\.\d+)?)\s*,\s*[+-]?(?:180(?:\.0+)?|(?:1[0-7]|[1-9])?\d(?:\.\d+)?)\)?\s*$"
+)
+_NUMBER = r"^[$€£]? ?-?(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d+)?$"
+_KEY_WORDS = {"id", "key", "uuid", "guid", "identifier"}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """The encoding of a column, and why.
+
+    Attributes:
+        encoding: its name.
+        reason: one clause that says why, for people.
+        warning: what the user should look at, a sentence; empty where there is nothing. Names no value.
+        is_urgent: the warning is of something that would leak or be lost.
+        text_format: how times are written, where text is encoded as times.
+    """
+
+    encoding: str
+    reason: str
+    warning: str = ""
+    is_urgent: bool = False
+    text_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What the rules look at: counts of all distinct texts, ascending by text, and up to MOST_READ of the texts."""
+
+    name: str
+    counts: pl.DataFrame
+    read: pl.Series
+
+    @property
+    def few(self) -> pl.Series:
+        """Some of the texts, by which most columns are told apart."""
+        return self.read.gather_every(-(-len(self.read) // FEW_READ))
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.counts["count"].sum())
+
+    @property
+    def is_unique(self) -> bool:
+        return self.n_rows == len(self.counts) >= FEWEST_UNIQUE
+
+    def mostly(self, shape: str) -> bool:
+        """Tell whether nearly all of the texts have a shape."""
+        parts = [self.few, self.read] if len(self.read) > FEW_READ else [self.read]
+        return all(float(part.str.contains(shape).mean() or 0) >= _MOST for part in parts)  # type: ignore[arg-type]
+
+
+def choose_for_text(name: str, counts: pl.DataFrame) -> ColumnChoice:
+    """Return the encoding of a text column, from how often each text occurs: rows in any order give the same.
+
+    Args:
+        name: the column's name.
+        counts: columns `value` and `count`, ascending by value, no nulls.
+    """
+    if len(counts) == 0:
+        return ColumnChoice("categorical", "no values at all")
+    if len(counts) == 1:
+        return ColumnChoice("categorical", "a constant: one value only")
+    texts = _Texts(name, counts, counts["value"].gather_every(-(-len(counts) // MOST_READ)))
+    share = share_of_times(texts.read)
+    if share >= _MOST and (choice := _times(texts)) is not None:
+        return choice
+    if texts.mostly(_PLACE) and texts.mostly(r"\d\.\d.*,.*\d\.\d"):
+        encoding = "lat_long" if "lat_long" in encodings() else _other(texts)
+        return ColumnChoice(encoding, "coordinates: latitude, longitude")
+    return _words_or_codes(texts, share)
+
+
+def _times(texts: _Texts) -> ColumnChoice | None:
+    formats = formats_that_fit(texts.read)
+    formats = [form for form in formats if len(texts.read) == len(texts.counts) or _fits_all(texts, form)]
+    if len(formats) == 1:
+        return ColumnChoice("datetime", f"times in text, written as {formats[0]}", text_format=formats[0])
+    if formats:
+        warning = (
+            f"{texts.name!r} holds dates whose day and month cannot be told apart ({' or '.join(formats)}), so it is "
+            "not modelled as time. Write them as 2024-12-31."
+        )
+        return ColumnChoice(_other(texts), "dates that can be read in two ways", warning)
+    return None
+
+
+def _fits_all(texts: _Texts, text_format: str) -> bool:
+    return any(form == text_format for form in formats_that_fit(texts.counts["value"]))
+
+
+def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
+    kind = kind_of_personal_data(texts.name, texts.read)
+    is_code = texts.mostly(_CODE)
+    if kind is not None:
+        warning = (
+            f"{texts.name!r} looks like personal data ({kind}). Drop it with `role: drop`, or see that nothing real "
+            "can come back: declare it as `character`, and keep value protection on."
+        )
+        reason = (
+            f"{kind}, many of them repeated" if _are_categories(texts) else f"{kind}, each written letter by letter"
+        )
+        encoding = "categorical" if _are_categories(texts) else _patterns()
+        return ColumnChoice(encoding, reason, warning, is_urgent=True)
+    encoding = _other(texts)
+    if share_of_times >= _MOST:
+        warning = (
+            f"{texts.name!r} holds times, but not all are written in one format, or some are no days of the calendar. "
+            "Write all in one format, times in UTC, to have it modelled as time."
+        )
+        return ColumnChoice(encoding, "times in more than one format", warning)
+    if not _are_categories(texts) and not is_code:
+        warning = (
+            f"{texts.name!r} looks like free text: of more than {MOST_CATEGORIES:,} different texts the others are "
+            "lost, and texts that come back are copies. Drop it with `role: drop`."
+            if len(texts.counts) > MOST_CATEGORIES
+            else f"{texts.name!r} looks like free text: what comes back are copies. Drop it with `role: drop`."
+        )
+        return ColumnChoice("categorical", "free text: hardly any text repeats", warning, is_urgent=True)
+    return _codes(texts, encoding) if is_code else ColumnChoice(encoding, "text with repeated values")
+
+
+def _codes(texts: _Texts, encoding: str) -> ColumnChoice:
+    """Choose for texts of one word: categories where they repeat, else numbers, keys or codes."""
+    are_numbers = texts.mostly(_NUMBER)
+    if _are_categories(texts):
+        reason = "text with repeated values" + (" (all are numbers: convert it if they count something)" * are_numbers)
+        return ColumnChoice("categorical", reason, _key_warning(texts) if texts.is_unique else "")
+    reason = "codes: too many values for categories"
+    if are_numbers and texts.mostly(r"\.\d|[$€£,]"):
+        warning = f"{texts.name!r} holds numbers as text. Convert it to a number to have it modelled as one."
+        return ColumnChoice(encoding, "numbers stored as text, too many for categories", warning)
+    if texts.is_unique:
+        return ColumnChoice(encoding, "codes: every value is different", _key_warning(texts))
+    is_named = bool(words_of(texts.name) & _KEY_WORDS)
+    return ColumnChoice(encoding, reason, _key_warning(texts) if is_named else "")
+
+
+def _key_warning(texts: _Texts) -> str:
+    differ = "every value is different" if texts.is_unique else "it has thousands of values"
+    return (
+        f"{texts.name!r} looks like a key: {differ}. Declare it as the primary key, or drop it with `role: drop`, if "
+        "it is one."
+    )
+
+
+def _are_categories(texts: _Texts) -> bool:
+    n_distinct = len(texts.counts)
+    if n_distinct <= MOST_CATEGORIES:
+        return n_distinct <= FEW or texts.n_rows >= _REPEATED * n_distinct
+    if texts.mostly(r"\d"):
+        return False
+    commonest = texts.counts["count"].top_k(MOST_CATEGORIES).sum()
+    return bool(commonest >= _COVERED * texts.n_rows)
+
+
+def _other(texts: _Texts) -> str:
+    """Return the encoding of text that is neither time nor place."""
+    return "categorical" if _are_categories(texts) or not texts.mostly(_CODE) else _patterns()
+
+
+def _patterns() -> str:
+    return "character" if "character" in encodings() else "categorical"
