@@ -64,8 +64,8 @@ raw: copy
 export: {to: null, format: parquet}
 publish: false
 floors: {fidelity: 0.8, copy_rate: 0.01}
-max_age_days: null
-keep: {last: 1, days: 0}
+max_age_days: 8
+keep: {last: 5, days: 90}
 owners: [me@example.org]
 tags: {since: 2013-01-01}
 compute: {engine: local}
@@ -183,7 +183,8 @@ BAD = {
     HEAD + "compute: {engine: ray}": ["compute.engine", "'ray'", "'local'"],
     HEAD + "floors: {fidelity: 2}": ["floors.fidelity", "2", "1"],
     HEAD + "floors: {copy_rate: 0.5}": ["floors.copy_rate", "not built yet", "0.01"],
-    HEAD + "keep: {last: 0}": ["keep.last", "0"],
+    HEAD + "keep: {last: 1}": ["keep.last", "1", "not built yet", "5"],
+    HEAD + "max_age_days: 3": ["max_age_days", "3", "not built yet", "8"],
     HEAD + "owners: me": ["owners", "'me'", "list"],
     HEAD + "seed: -1": ["seed", "-1", "greater than or equal to 0"],
     "dataset: shop\ntables: {t: {source: a}, u: {source: b}}\ntarget: age": ["line 3", "'age'", "table.column"],

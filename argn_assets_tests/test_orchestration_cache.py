@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from argn_assets.orchestration.action_cache import action_key
 from argn_assets.orchestration.stages import ENCODED_TABLES, RAW_TABLES, STAGES
 from argn_assets.store import ArtifactStore
-from argn_assets_tests.dagster_world import LIGHT, caches, csv_rows, declaration, failure, told, versions, world
+from argn_assets_tests.dagster_world import CHAIN, LIGHT, caches, csv_rows, declaration, failure, told, versions, world
 
 __all__ = ["world"]
 
@@ -191,3 +191,15 @@ def test_an_input_of_no_single_data_set_is_a_dict(world):
     )
     handles = ContentAddressedIOManager(store=StoreResource()).load_input(context)
     assert {name: handle.names() for name, handle in handles.items()} == {"one": ("one",), "two": ("two",)}
+
+
+def test_a_fidelity_below_the_declared_floor_fails_its_check_and_stops_nothing(world):  # O20
+    said = {"floors": "{fidelity: 1.0}", "owners": "[me@example.org]", "tags": "{source: shop}"}
+    world.declare("tiny", yaml=declaration("tiny", **said))
+    result = world.run("tiny", CHAIN)
+    assert result.success
+    (floor,) = [it for it in result.get_asset_check_evaluations() if it.check_name == "fidelity_floor"]
+    assert not floor.passed
+    assert "below the floor of 1.0: 'tiny' 0." in floor.description
+    metadata = told(result)["quality_report"]
+    assert (metadata["owners"], metadata["tag/source"]) == ("me@example.org", "shop")

@@ -154,10 +154,10 @@ class FloorsSpec(Declared):
 
 
 class KeepSpec(Declared):
-    """How long old artifacts are kept."""
+    """How long old artifacts are kept. Not built yet: everything is kept."""
 
-    last: Annotated[Whole, Field(ge=1)] = 5
-    days: Annotated[Number, Field(ge=0)] = 90
+    last: Annotated[int, later(5)] = 5
+    days: Annotated[int, later(90)] = 90
 
 
 class ComputeSpec(Declared):
@@ -190,7 +190,7 @@ class DatasetSpec(Declared):
     export: ExportSpec = ExportSpec()
     publish: Annotated[bool, later(False)] = False
     floors: FloorsSpec = FloorsSpec()
-    max_age_days: Annotated[Number, Field(gt=0)] | None = 8
+    max_age_days: Annotated[int, later(8)] = 8
     keep: KeepSpec = KeepSpec()
     owners: tuple[Text, ...] = ()
     tags: dict[str, str] = {}

@@ -10,6 +10,7 @@ from argn_assets.datasets import DatasetSpec, check_tables
 from argn_assets.errors import ArgnError, DataError, SchemaError
 from argn_assets.orchestration.checks import (
     CODES_IN_RANGE,
+    FIDELITY_FLOOR,
     FINITE_LOSS,
     LOADS,
     RAW_NON_EMPTY,
@@ -107,3 +108,19 @@ def schema_check(tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableSt
             )
             return failed(SYNTHETIC_SCHEMA.name, f"Synthetic table {name!r} differs from the raw table in {shown}.")
     return passed(SYNTHETIC_SCHEMA.name, "Columns and types equal the raw table's.", tables=len(tables))
+
+
+def floor_check(spec: DatasetSpec, fidelities: Mapping[str, float]) -> CheckOutcome:
+    """Compare the fidelity of every synthetic table with the declared floor."""
+    floor = spec.floors.fidelity
+    if floor is None:
+        return passed(FIDELITY_FLOOR.name, "No floor is declared.", **fidelities)
+    below = {name: fidelity for name, fidelity in fidelities.items() if fidelity < floor}
+    if below:
+        told = ", ".join(f"{name!r} {fidelity:.4f}" for name, fidelity in below.items())
+        return failed(
+            FIDELITY_FLOOR.name,
+            f"Fidelity below the floor of {floor}: {told}. Train longer, with a larger model_size, or lower it.",
+            fidelities,
+        )
+    return passed(FIDELITY_FLOOR.name, f"Every table reaches the floor of {floor}.", **fidelities)

@@ -15,6 +15,7 @@ from argn_assets.orchestration.facts import CheckOutcome
 from argn_assets.orchestration.partitions import DATASETS
 from argn_assets.orchestration.stages import (
     ENCODED_TABLES,
+    QUALITY_REPORT,
     RAW_TABLES,
     SYNTHETIC_TABLES,
     TRAINED_ARTIFACT,
@@ -57,6 +58,13 @@ SYNTHETIC_SCHEMA = DeclaredCheck(
     stage=SYNTHETIC_TABLES, name="schema", description="Columns and types equal the raw table's.", blocking=True
 )
 
+FIDELITY_FLOOR = DeclaredCheck(
+    stage=QUALITY_REPORT,
+    name="fidelity_floor",
+    description="Fidelity is at least `floors.fidelity` of the data set, where that is declared.",
+    blocking=False,
+)
+
 CHECKS = (
     RAW_NON_EMPTY,
     RAW_SCHEMA,
@@ -66,6 +74,7 @@ CHECKS = (
     LOADS,
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
+    FIDELITY_FLOOR,
 )
 
 

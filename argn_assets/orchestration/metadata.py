@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from argn_assets.charts import loss_curve_svg
+from argn_assets.datasets import DatasetSpec
 from argn_assets.orchestration.facts import ColumnFacts, EpochFacts, Number, StageFacts
 from argn_assets.store import Manifest
 
@@ -35,6 +36,12 @@ def facts_metadata(facts: StageFacts) -> Metadata:
             schema=dg.TableSchema([dg.TableColumn(name) for name in (rows[0] if rows else {})]),
         )
     return metadata
+
+
+def declared_metadata(spec: DatasetSpec) -> Metadata:
+    """Return what the data set says about itself: owners and tags, where it has any."""
+    metadata: Metadata = {"owners": ", ".join(spec.owners)} if spec.owners else {}
+    return metadata | {f"tag/{name}": text for name, text in spec.tags.items()}
 
 
 def storage_metadata(manifest: Manifest, places: Mapping[str, str], *, uri: str, cache: str) -> Metadata:

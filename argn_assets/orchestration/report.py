@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from argn_assets.datasets import DatasetSpec
 from argn_assets.orchestration.chain import load_encoded
+from argn_assets.orchestration.check_outcomes import floor_check
 from argn_assets.orchestration.facts import Number, Part, StageFacts, StageResult
 from argn_assets.orchestration.handles import StoredTables
 from argn_assets.seeds import Seed
@@ -92,6 +93,7 @@ def compare_stored(
             Part(name="summary", value=summaries, artifact_type="report", class_name="QualitySummary", format="json"),
         ),
         facts=StageFacts(numbers=_numbers(qualities, summaries)),
+        checks=(floor_check(spec, {name: quality.fidelity for name, quality in qualities.items()}),),
         predictions=tuple({"table": name, **summary} for name, summary in summaries.items()),
     )
 

@@ -51,4 +51,4 @@ def generation_settings(spec: DatasetSpec, config: GenerationRunConfig) -> Setti
 def report_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the report, but for the tables it compares."""
     keys: Settings = {name: table.primary_key for name, table in spec.tables.items()}
-    return {"keys": keys, "target": spec.target, "seed": spec.seed}
+    return {"keys": keys, "target": spec.target, "seed": spec.seed, "floor": spec.floors.fidelity}

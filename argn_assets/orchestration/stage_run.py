@@ -21,7 +21,7 @@ from argn_assets.orchestration.action_cache import StoredAction, action_key, fin
 from argn_assets.orchestration.checks import blocking_failures, check_results
 from argn_assets.orchestration.facts import StageResult
 from argn_assets.orchestration.handles import StoredTables
-from argn_assets.orchestration.metadata import facts_metadata
+from argn_assets.orchestration.metadata import declared_metadata, facts_metadata
 from argn_assets.orchestration.progress import StageNews, tell
 from argn_assets.orchestration.stages import Stage
 from argn_assets.store import ArtifactStore, Manifest
@@ -84,7 +84,7 @@ def run_stage(context: dg.AssetExecutionContext, store: ArtifactStore, call: Sta
     found = None if call.force else find_action(store, key)
     if found is not None:
         action, manifest = found
-        yield _result(context, Cached(manifest=manifest, action=action), action, inputs=digests)
+        yield _result(context, call, Cached(manifest=manifest, action=action), action)
         _told(context, call, "cached")
         return
     began = time.monotonic()
@@ -95,7 +95,7 @@ def run_stage(context: dg.AssetExecutionContext, store: ArtifactStore, call: Sta
         yield from check_results(failures)
         raise DataError(failures[0].description)
     action = StoredAction(manifest="", data_version="", facts=result.facts, checks=result.checks)
-    yield _result(context, Computed(call=call, key=key, result=result), action, inputs=digests)
+    yield _result(context, call, Computed(call=call, key=key, result=result), action)
     _told(context, call, "done")
 
 
@@ -104,12 +104,12 @@ def _told(context: dg.AssetExecutionContext, call: StageCall, state: Literal["ca
 
 
 def _result(
-    context: dg.AssetExecutionContext, value: Computed | Cached, action: StoredAction, *, inputs: Mapping[str, str]
+    context: dg.AssetExecutionContext, call: StageCall, value: Computed | Cached, action: StoredAction
 ) -> dg.MaterializeResult[Any]:
-    parents = {f"input/{name}": digest for name, digest in inputs.items()}
+    parents = {f"input/{name}": handle.digest for name, handle in call.inputs.items()}
     return dg.MaterializeResult(
         value=value,
-        metadata={**facts_metadata(action.facts), **parents},
+        metadata={**facts_metadata(action.facts), **declared_metadata(call.spec), **parents},
         check_results=check_results(action.checks),
         tags={"argn/trigger": trigger_of(context.run.tags)},
     )
