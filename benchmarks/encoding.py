@@ -88,7 +88,7 @@ def peer_memory(train: str, workspace: str, seed: int) -> dict[str, Any]:
 
 def _growth(call: Callable[[], None]) -> int:
     """Return how much more memory than before the process held while `call` ran, in bytes."""
-    import pyarrow
+    import pyarrow as pa
 
     if sys.platform != "linux":
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -97,7 +97,7 @@ def _growth(call: Callable[[], None]) -> int:
         return unit * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     # What reading the data left behind goes back first, or `call` would use it and seem to need less.
     gc.collect()
-    pyarrow.default_memory_pool().release_unused()
+    pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError):  # not every C library has it
         ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # makes the peak the present

@@ -27,7 +27,6 @@ MOST_PAIRS = 1 << 20  # pairs of position and character counted per column: 24 M
 UNKNOWN, PAD, FIRST_CHARACTER = 0, 1, 2  # codes of a position
 
 _POINT_BITS = 21  # code points are below 0x110000
-_N_POINTS = 0x110000
 _BATCH = 1 << 16  # rows looked at together: bounds the memory of the matrices of positions
 
 Points = NDArray[np.uint32]
@@ -174,7 +173,7 @@ def _count_batch(texts: pl.Series, subjects: NDArray[np.uint64] | None) -> Chara
     present = texts.is_not_null().to_numpy()
     points, positions, lengths = split_characters(texts)
     # Ranks in the batch's own alphabet are dense, so that counting needs no sorting.
-    is_seen = np.zeros(_N_POINTS, dtype=bool)
+    is_seen = np.zeros(points.max(initial=0) + 1, dtype=bool)
     is_seen[points] = True
     alphabet = np.flatnonzero(is_seen)
     ranks = np.cumsum(is_seen)[points] - 1
@@ -231,7 +230,8 @@ class _EncodeTables:
         self.length_codes = below.astype(np.uint16)
         self.kept_lengths = np.array([0, *stats.lengths])[below]
         alphabet = _as_points("".join(sorted(set("".join(stats.characters)))))
-        self.ranks = np.full(_N_POINTS, len(alphabet), dtype=np.uint16)
+        self.highest = alphabet.max(initial=0) + 1  # stands for all points that have no code
+        self.ranks = np.full(self.highest + 1, len(alphabet), dtype=np.uint16)
         self.ranks[alphabet] = np.arange(len(alphabet))
         self.codes = np.full((n_positions, len(alphabet) + 1), UNKNOWN, dtype=np.uint16)
         for position, shown in enumerate(stats.characters):
@@ -244,7 +244,8 @@ class _EncodeTables:
         codes[:, 0] = np.where(texts.is_null().to_numpy(), 0, self.length_codes[lengths])
         inside = positions < np.repeat(kept, lengths)
         is_written = np.arange(self.codes.shape[0]) < kept[:, None]
-        codes[:, 1:][is_written] = self.codes[positions[inside], self.ranks[points[inside]]]
+        ranks = self.ranks[np.minimum(points[inside], self.highest)]
+        codes[:, 1:][is_written] = self.codes[positions[inside], ranks]
 
 
 def _drawn_codes(stats: CharacterStats, chance: Chance) -> Codes:
