@@ -69,6 +69,19 @@ def test_check_shows_rows_columns_types_and_encodings(folder):
     ]
 
 
+def test_check_says_why_and_what_to_look_at_without_values(folder):
+    rows = "\n".join(f"user{i}@example.org,{i}.01.2024" for i in range(10, 30))
+    (folder / "people.csv").write_text(f"contact,joined\n{rows}\n")
+    (folder / "people.yaml").write_text("dataset: people\ntables: {people: {source: people.csv}}\n")
+    done = argn("datasets", "check", "people")
+    assert "'contact' looks like personal data (e-mail addresses)." in done.output
+    (report,) = json.loads(argn("datasets", "check", "people", "--json").output)
+    contact, joined = report["tables"][0]["columns"]
+    assert "personal data" in contact["warning"]
+    assert (joined["encoding"], joined["reason"]) == ("datetime", "times in text, written as %d.%m.%Y")
+    assert "user11@" not in done.output
+
+
 def test_check_looks_at_the_first_rows_only_when_asked(folder):
     done = argn("datasets", "check", "--rows", "1")
     assert "1 rows (at most the first 1 looked at)" in done.output

@@ -74,7 +74,7 @@ def test_codes_are_as_small_as_cardinalities_allow() -> None:
     wide = pl.DataFrame({"t": [f"t{i}" for i in range(300)]})
     assert encode_table(wide, compute_stats(wide, {"t": "categorical"})).codes.dtype == np.uint16
     exactly = pl.DataFrame({"t": [f"t{i}" for i in range(255)]})
-    encoded = encode_table(exactly, compute_stats(exactly))
+    encoded = encode_table(exactly, compute_stats(exactly, {"t": "categorical"}))
     assert encoded.codes.dtype == np.uint8
     assert encoded.codes.max() == 255
 

@@ -198,6 +198,6 @@ def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
             )
             for row in table["columns"]:
                 if row["warning"]:
-                    click.echo(f"Look at {row['warning']}")
+                    click.echo(row["warning"])
         if report["problem"]:
             click.echo(f"{report['dataset']}: {report['problem']}", err=True)

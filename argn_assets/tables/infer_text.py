@@ -18,11 +18,17 @@ FEWEST_UNIQUE = 10  # values that must all differ before that says anything
 _REPEATED = 1.5  # rows per distinct value from which many are still categories
 _COVERED = 0.95  # share of the rows that the commonest categories must hold
 _MOST = 0.95  # share of the distinct values that must have a shape
-_CODE = r"^(?:\S{1,128}|\S{1,20} \S{0,20}\d\S{0,20})$"  # no blank, or one and a digit behind it
+_CODE = r"^(?:\S{1,128}|(?:\S{1,20} ){1,2}\S{0,20}\d\S{0,20})$"  # no blank, or one or two and a digit behind
 _PLACE = (
     r"^\s*\(?[+-]?(?:90(?:\.0+)?|[1-8]?\d(?:\.\d+)?)\s*,\s*[+-]?(?:180(?:\.0+)?|(?:1[0-7]|[1-9])?\d(?:\.\d+)?)\)?\s*$"
 )
-_NUMBER = r"^[$€£]? ?-?(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d+)?$"
+_NUMBER = (
+    r"^[$€£]? ?-?(?:(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d+)?"
+    r"|(?:0|[1-9]\d{0,2}(?:\.\d{3})*|[1-9]\d*),\d+) ?[€$£]?$"
+)
+_MEASURED = r"^-|[.,]\d|[$€£]"  # what is written so counts or measures something, and is no code
+_SOME = 0.05  # share of the distinct values that must have it
+_LONG = 100  # letters, on average, from which texts that all differ are free text however few they are
 _KEY_WORDS = {"id", "key", "uuid", "guid", "identifier"}
 
 
@@ -65,6 +71,11 @@ class _Texts:
     @property
     def is_unique(self) -> bool:
         return self.n_rows == len(self.counts) >= FEWEST_UNIQUE
+
+    @property
+    def are_codes(self) -> bool:
+        """Tell whether the texts are words, codes or numbers, each in one piece."""
+        return self.mostly(_CODE) or self.mostly(_NUMBER)
 
     def mostly(self, shape: str) -> bool:
         """Tell whether nearly all of the texts have a shape."""
@@ -113,7 +124,7 @@ def _fits_all(texts: _Texts, text_format: str) -> bool:
 
 def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
     kind = kind_of_personal_data(texts.name, texts.read)
-    is_code = texts.mostly(_CODE)
+    are_codes = texts.are_codes
     if kind is not None:
         warning = (
             f"{texts.name!r} looks like personal data ({kind}). Drop it with `role: drop`, or see that nothing real "
@@ -131,7 +142,7 @@ def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
             "Write all in one format, times in UTC, to have it modelled as time."
         )
         return ColumnChoice(encoding, "times in more than one format", warning)
-    if not _are_categories(texts) and not is_code:
+    if not _are_categories(texts) and not are_codes:
         warning = (
             f"{texts.name!r} looks like free text: of more than {MOST_CATEGORIES:,} different texts the others are "
             "lost, and texts that come back are copies. Drop it with `role: drop`."
@@ -139,7 +150,7 @@ def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
             else f"{texts.name!r} looks like free text: what comes back are copies. Drop it with `role: drop`."
         )
         return ColumnChoice("categorical", "free text: hardly any text repeats", warning, is_urgent=True)
-    return _codes(texts, encoding) if is_code else ColumnChoice(encoding, "text with repeated values")
+    return _codes(texts, encoding) if are_codes else ColumnChoice(encoding, "text with repeated values")
 
 
 def _codes(texts: _Texts, encoding: str) -> ColumnChoice:
@@ -149,7 +160,7 @@ def _codes(texts: _Texts, encoding: str) -> ColumnChoice:
         reason = "text with repeated values" + (" (all are numbers: convert it if they count something)" * are_numbers)
         return ColumnChoice("categorical", reason, _key_warning(texts) if texts.is_unique else "")
     reason = "codes: too many values for categories"
-    if are_numbers and texts.mostly(r"\.\d|[$€£,]"):
+    if are_numbers and texts.read.str.contains(_MEASURED).mean() >= _SOME:  # type: ignore[operator]
         warning = f"{texts.name!r} holds numbers as text. Convert it to a number to have it modelled as one."
         return ColumnChoice(encoding, "numbers stored as text, too many for categories", warning)
     if texts.is_unique:
@@ -168,6 +179,8 @@ def _key_warning(texts: _Texts) -> str:
 
 def _are_categories(texts: _Texts) -> bool:
     n_distinct = len(texts.counts)
+    if texts.is_unique and (texts.read.str.len_chars().mean() or 0) > _LONG:  # type: ignore[operator]
+        return False
     if n_distinct <= MOST_CATEGORIES:
         return n_distinct <= FEW or texts.n_rows >= _REPEATED * n_distinct
     if texts.mostly(r"\d"):
@@ -178,7 +191,7 @@ def _are_categories(texts: _Texts) -> bool:
 
 def _other(texts: _Texts) -> str:
     """Return the encoding of text that is neither time nor place."""
-    return "categorical" if _are_categories(texts) or not texts.mostly(_CODE) else _patterns()
+    return "categorical" if _are_categories(texts) or not texts.are_codes else _patterns()
 
 
 def _patterns() -> str:

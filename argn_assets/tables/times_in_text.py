@@ -18,6 +18,8 @@ _DATE_SHAPES = {
     r"\d{1,2}\.\d{1,2}\.\d{4}": ("%d.%m.%Y", "%-d.%-m.%Y"),
     r"\d{1,2}/\d{1,2}/\d{4}": ("%d/%m/%Y", "%-d/%-m/%Y", "%m/%d/%Y", "%-m/%-d/%Y"),
     r"\d{1,2}-\d{1,2}-\d{4}": ("%d-%m-%Y", "%-d-%-m-%Y", "%m-%d-%Y", "%-m-%-d-%Y"),
+    r"\d{1,2}\.\d{1,2}\.\d{2}": ("%d.%m.%y", "%-d.%-m.%y"),
+    r"\d{1,2}/\d{1,2}/\d{2}": ("%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y"),
     r"\d{1,2} [A-Z][a-z]+ \d{4}": ("%d %b %Y", "%-d %b %Y", "%d %B %Y", "%-d %B %Y"),
     r"\d{1,2}-[A-Z][a-z]{2}-\d{4}": ("%d-%b-%Y", "%-d-%b-%Y"),
     r"[A-Z][a-z]+ \d{1,2}, \d{4}": ("%b %d, %Y", "%b %-d, %Y", "%B %d, %Y", "%B %-d, %Y"),
@@ -32,7 +34,7 @@ _CLOCK_SHAPES = {
     r"\d{1,2}:\d{2}:\d{2} [AP]M": ("%I:%M:%S %p", "%-I:%M:%S %p"),
 }
 _DATE, _CLOCK = "|".join(_DATE_SHAPES), "|".join(_CLOCK_SHAPES)
-SHAPE = rf"^(?P<date>{_DATE})(?:(?P<between>[ T])(?P<clock>{_CLOCK})(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?$"
+SHAPE = rf"^(?P<date>{_DATE})(?:(?P<between>[ T])(?P<clock>{_CLOCK})(?P<zone>Z| UTC| GMT| ?[+-]\d{{2}}:?\d{{2}})?)?$"
 
 
 def share_of_times(texts: pl.Series) -> float:
