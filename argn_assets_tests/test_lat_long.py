@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from argn_assets.encodings import number_counts
+from argn_assets.encodings import lat_long
 from argn_assets.encodings.base import Chance
 from argn_assets.encodings.lat_long import LatLong, LatLongStats, read_places
 from argn_assets.encodings.place_cells import from_keys, to_keys
@@ -107,7 +107,7 @@ def test_codes_are_in_range_and_places_come_back(data: st.DataObject, dtype: pl.
 @law
 @given(
     data=st.data(), n_parts=st.integers(1, 5), seed=st.integers(0, 999), threshold=st.sampled_from([0, 2, 5]),
-    shares_subjects=st.booleans(), budget=st.sampled_from([number_counts.BUDGET, 16, 4]),
+    shares_subjects=st.booleans(), budget=st.sampled_from([lat_long.MOST_COUNTED, 16, 4]),
 )  # fmt: skip
 def test_reduce_depends_neither_on_split_nor_on_order(
     data: st.DataObject, n_parts: int, seed: int, threshold: int, shares_subjects: bool, budget: int
@@ -116,7 +116,7 @@ def test_reduce_depends_neither_on_split_nor_on_order(
     groups = np.random.default_rng(seed).integers(0, 20, len(values)) if shares_subjects else np.arange(len(values))
     subjects = groups.astype(np.uint64) if shares_subjects else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(number_counts, "BUDGET", budget)
+        patch.setattr(lat_long, "MOST_COUNTED", budget)
         whole = stats_of(LatLong, values, subjects, threshold)
         parts = [
             LatLong.partial(values.gather(rows), None if subjects is None else subjects[rows])

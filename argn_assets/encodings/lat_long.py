@@ -35,6 +35,7 @@ from argn_assets.encodings.place_cells import (
 from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 
+MOST_COUNTED = 1 << 20  # distinct places counted per column: 24 MB; beyond it the lowest bits of their keys are dropped
 DEFAULT_DECIMALS = 5  # a metre, where the column does not say
 
 _UNIT = 10**MOST_DECIMALS
@@ -117,7 +118,7 @@ class LatLong(Encoding):
         """Count the places of one batch."""
         read = read_places(as_text(values))
         return LatLongPartial(
-            count_numbers(with_nulls(to_keys(read.latitude, read.longitude), ~read.is_place), subjects),
+            count_numbers(with_nulls(to_keys(read.latitude, read.longitude), ~read.is_place), subjects, MOST_COUNTED),
             count_numbers(with_nulls(read.decimals.max(axis=0), ~read.is_place), subjects),
             count_numbers(with_nulls(read.decimals.min(axis=0), ~read.is_place), subjects),
             int(np.count_nonzero(read.is_spaced)),
@@ -126,7 +127,7 @@ class LatLong(Encoding):
     @classmethod
     def reduce(cls, partials: Sequence[LatLongPartial], protection: Protection) -> LatLongStats:
         """Cut the counted places into cells, and the cells into regions of about equal mass."""
-        places = combine_counts([p.places for p in partials])
+        places = combine_counts([p.places for p in partials], MOST_COUNTED)
         most, fewest = _decimals(partials, protection)
         spaced = 2 * sum(p.n_spaced for p in partials) >= places.n_values
         cells = cut_into_cells(CountedPlaces.of(places, most), protection)
