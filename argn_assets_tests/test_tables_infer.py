@@ -235,6 +235,16 @@ def test_a_user_may_declare_text_as_times_or_times_as_categories() -> None:
         compute_stats(pl.DataFrame({"day": ["2024-01-01", "soon"]}), {"day": "datetime"})
 
 
+@quiet
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_is_inferred_encodes_and_comes_back_with_its_type(name: str) -> None:
+    table = CASES[name].values.head(1500).to_frame()
+    stats = compute_stats(table)
+    back = decode_table(encode_table(table, stats), stats)
+    assert back.schema == table.schema
+    assert len(back) == len(table)
+
+
 # --- warnings (E26)
 
 

@@ -21,6 +21,7 @@ _SHAPES = {
 }
 _CARD = r"^(?:[3-6]\d{14,15}|(?:[3-6]\d{3}[ -])(?:\d{4}[ -]){2}\d{4})$"
 _NAME = r"^\p{L}[\p{L}'’.,\- ]*$"
+_SEVERAL_WORDS = r"\p{L}[., ]+\p{L}"
 _DIGITS = r"(?:\D*\d){6}"
 _NUMBER_WORDS = {"phone", "mobile", "telephone", "tel", "fax", "cellphone", "ssn", "iban", "passport"}
 _NAME_WORDS = {
@@ -88,12 +89,13 @@ def words_of(name: str) -> set[str]:
 def _are_people(words: set[str], texts: pl.Series) -> bool:
     if words & _NAME_WORDS:
         return True
+    if _share(texts, _SEVERAL_WORDS) < MOST:
+        return False
     tokens = texts.str.to_lowercase()
     first, after_comma = tokens.str.extract(r"^(\p{L}+)"), tokens.str.extract(r", *(?:m[rs]+\.? +)?(\p{L}+)")
     given = _COMMON_GIVEN_NAMES.split()
-    several = texts.str.contains(r"\p{L}[., ]+\p{L}").mean() or 0.0
     hits = (first.is_in(given).fill_null(False) | after_comma.is_in(given).fill_null(False)).mean() or 0.0
-    return bool(several >= MOST and hits >= _SOME_GIVEN)  # type: ignore[operator]
+    return bool(hits >= _SOME_GIVEN)  # type: ignore[operator]
 
 
 def _share(texts: pl.Series, shape: str) -> float:
