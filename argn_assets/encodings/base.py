@@ -69,11 +69,15 @@ class Encoding(ABC):
         NAME: the encoding's name, which is its file's.
         STATS: the class of its stats.
         ACCEPTS: the kinds of columns it takes; columns without any value are taken by all.
+        COMPOSES: it makes up values from parts that were seen, so that it may write a value that was not.
+        EXAMPLES: text of the form it reads, where it does not read any text.
     """
 
     NAME: ClassVar[str]
     STATS: ClassVar[type[Stats]]
     ACCEPTS: ClassVar[frozenset[ColumnKind]]
+    COMPOSES: ClassVar[bool] = False
+    EXAMPLES: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod

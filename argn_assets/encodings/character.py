@@ -80,6 +80,7 @@ class Character(Encoding):
     NAME = "character"
     STATS = CharacterStats
     ACCEPTS = frozenset({"text"})
+    COMPOSES = True
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> CharacterPartial:

@@ -112,6 +112,8 @@ class LatLong(Encoding):
     NAME = "lat_long"
     STATS = LatLongStats
     ACCEPTS = frozenset({"text"})
+    COMPOSES = True
+    EXAMPLES = ("48.85837, 2.29448", "90, 180", "-90, -180", "0, 0", "-33.8567844, 151.2152967")
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> LatLongPartial:

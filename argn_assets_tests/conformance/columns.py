@@ -62,8 +62,10 @@ def dtypes_of(encoding: type[Encoding]) -> list[pl.DataType]:
     return [dtype for kind in sorted(encoding.ACCEPTS) for dtype in by_kind[kind]]
 
 
-def values_of(dtype: pl.DataType) -> st.SearchStrategy[Any]:
-    """Return odd and arbitrary values that fit the type; moments in whole milliseconds."""
+def values_of(dtype: pl.DataType, examples: tuple[str, ...] = ()) -> st.SearchStrategy[Any]:
+    """Return odd and arbitrary values that fit the type, or some of `examples`; moments in whole milliseconds."""
+    if examples:
+        return st.sampled_from(examples)
     if dtype.is_integer():
         low, high = pl.select(dtype.min(), dtype.max().alias("high")).row(0)
         return st.sampled_from([v for v in ODD_INTEGERS if low <= v <= high]) | st.integers(low, high)
@@ -95,9 +97,11 @@ def series(values: Iterable[Any], dtype: pl.DataType, name: str = "c") -> pl.Ser
 
 
 @st.composite
-def columns(draw: st.DrawFn, dtype: pl.DataType, *, least: int = 0, most: int = 30) -> pl.Series:
+def columns(
+    draw: st.DrawFn, dtype: pl.DataType, *, least: int = 0, most: int = 30, examples: tuple[str, ...] = ()
+) -> pl.Series:
     """Draw a column of few or many distinct values, with nulls or without."""
-    pool = draw(st.lists(values_of(dtype), min_size=1, max_size=12))
+    pool = draw(st.lists(values_of(dtype, examples), min_size=1, max_size=12))
     choices = pool + [None] * draw(st.integers(0, 1))
     return series(draw(st.lists(st.sampled_from(choices), min_size=least, max_size=most)), dtype)
 
