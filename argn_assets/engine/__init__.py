@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         encode_table,
     )
 
-# OpenMP threads that spin while they wait make training on a busy machine many times slower (20 x measured beside two
-# other processes). OpenMP reads this once, when torch is loaded; whoever set it before keeps what they set.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP's threads spin for milliseconds while they wait, which beside other load makes training twenty times slower;
+# not spinning at all halves its speed on a quiet machine. A short spin is good at both (docs/log.md). OpenMP reads this
+# once, when torch is loaded; whoever chose a way of waiting before keeps it.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
     "ModelArtifact": "argn_assets.artifact",

@@ -26,7 +26,7 @@ class GenerationConfig:
 
     temperature: float = 1.0
     top_p: float = 1.0
-    batch_size: int = 8192
+    batch_size: int = 4096
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -106,8 +106,9 @@ class _Plan:
         self.columns = layout.columns
         self.order = [s for c in order for s, column in enumerate(layout.columns) if column == c]
         width = layout.width.embedding
-        weight = model.first_weight.view(len(self.order), width, -1)[self.order]
-        self.weight = weight.flatten(0, 1).contiguous()  # [S*E, H]
+        weight = model.first_weight.view(len(self.order), width, -1)[self.order].flatten(0, 1)  # [S*E, H]
+        predicted = range(layout.n_context, len(self.order))
+        self.weights = {s: weight[:, model.place_of(s)[2]].contiguous() for s in predicted}  # [S*E, W] each
         self.width = width
 
     def fill(
@@ -124,7 +125,7 @@ class _Plan:
                 continue
             # Given columns stand first, so what a step sees is a prefix; hidden entries of it are zero.
             prefix = max(step, given) * width
-            logits = model.logits_of(position, seen[:, :prefix], self.weight[:prefix])
+            logits = model.logits_of(position, seen[:, :prefix], self.weights[position][:prefix])
             sub_column = self.sub_columns[position]
             if sub_column.unknown is not None and sub_column.cardinality > 1:
                 logits[:, sub_column.unknown] = -torch.inf

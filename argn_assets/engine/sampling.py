@@ -24,7 +24,9 @@ def draw_codes(logits: Tensor, uniforms: Tensor, temperature: float = 1.0, top_p
     Raises:
         NonFiniteLogits: a row holds NaN or no finite logit; the message names the first such row.
     """
-    probabilities = torch.softmax(logits / max(temperature, LEAST_TEMPERATURE), dim=1)
+    if temperature != 1.0:
+        logits = logits / max(temperature, LEAST_TEMPERATURE)
+    probabilities = torch.softmax(logits, dim=1)
     if top_p < 1.0:
         probabilities = _nucleus(probabilities, top_p)
     cumulative = probabilities.cumsum(1)

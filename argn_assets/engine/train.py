@@ -23,7 +23,8 @@ from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedTable
 from argn_assets.tables.stats import TableStats
 
-ORDERS_PER_STEP = 4  # orders of the columns in one step, each for an equal share of the rows
+MOST_ORDERS = 4  # orders of the columns in one step, each for an equal share of the rows
+ROWS_PER_ORDER = 128  # at least, because masking the weights costs the same for few rows as for many
 VALIDATION_EVALUATIONS = 4096  # rows times orders that one validation looks at, at least
 VALIDATION_BATCH = 1024
 AVERAGE_DECAY = 0.999  # per step, of the averaged weights that are validated and kept
@@ -145,7 +146,8 @@ class _Run:
         self.rng = torch.Generator().manual_seed(self.seed.child("order").value % 2**63)
         n_rows = len(self.training_codes)
         self.batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
-        self.n_orders = math.gcd(self.batch_size, ORDERS_PER_STEP) if self.config.any_order else 1
+        wanted = max(1, min(MOST_ORDERS, self.batch_size // ROWS_PER_ORDER))
+        self.n_orders = math.gcd(self.batch_size, wanted) if self.config.any_order else 1
         self.dropouts = self.model.dropouts(self.rng)
         self.parameters = list(self.model.parameters())
         self.model.start_from_marginals(self.training_codes, only=not len(self.validation_codes))
@@ -219,7 +221,7 @@ class _Run:
         for _ in range(repeats):
             for start in range(0, n_rows, VALIDATION_BATCH):
                 codes = self.validation_codes[start : start + VALIDATION_BATCH]
-                orders = math.gcd(len(codes), 2 * ORDERS_PER_STEP) if self.config.any_order else 1
+                orders = math.gcd(len(codes), 2 * MOST_ORDERS) if self.config.any_order else 1
                 visible = self.model.visible_for(self.model.ranks(orders, self.config.any_order, rng))
                 total += sum(float(block.sum()) for block in self.model.losses(codes.long(), visible))
         self._set(trained)

@@ -163,20 +163,24 @@ class FlatModel(nn.Module):
         bias = self.last_bias[index] + self.get_buffer(f"padding_{index}")
         return torch.baddbmm(bias, own, self.last_weight[index])
 
+    def place_of(self, position: int) -> tuple[int, int, slice]:
+        """Return block, place in the block and hidden units of a predicted sub-column."""
+        index = next(i for i, b in enumerate(self.blocks) if position in b.sub_columns)
+        block = self.blocks[index]
+        n = block.sub_columns.index(position)
+        return index, n, slice(block.start + n * block.width, block.start + (n + 1) * block.width)
+
     def logits_of(self, position: int, seen: Tensor, weight: Tensor) -> Tensor:
         """Return the logits of one sub-column, [B, K].
 
         Args:
             position: the sub-column.
             seen: what it sees, [B, D].
-            weight: the rows of the first layer that belong to it, for all hidden units, [D, H].
+            weight: the rows of the first layer that belong to it, for its own hidden units, [D, W].
         """
-        index = next(i for i, b in enumerate(self.blocks) if position in b.sub_columns)
-        block = self.blocks[index]
-        n = block.sub_columns.index(position)
-        units = slice(block.start + n * block.width, block.start + (n + 1) * block.width)
-        own = torch.addmm(self.first_bias[units], seen, weight[:, units]).relu()  # [B, W]
+        index, n, units = self.place_of(position)
+        own = torch.addmm(self.first_bias[units], seen, weight).relu_()  # [B, W]
         for middle in self.middle[index]:
-            own = own + (own @ middle[n]).relu()
-        logits = torch.addmm(self.last_bias[index][n, 0], own, self.last_weight[index][n])
-        return logits[:, : self.layout.cardinalities[position]]
+            own = own + (own @ middle[n]).relu_()
+        cardinality = self.layout.cardinalities[position]
+        return torch.addmm(self.last_bias[index][n, 0, :cardinality], own, self.last_weight[index][n, :, :cardinality])
