@@ -53,7 +53,7 @@ class Given:
 
 def load_model(artifact: ModelArtifact, device: torch.device) -> FlatModel:
     """Return the artifact's network, ready to generate, on the device."""
-    model = FlatModel.with_weights(NetworkLayout.from_json(artifact.network), artifact.get_weights_state_dict())
+    model = FlatModel(NetworkLayout.from_json(artifact.network), artifact.get_weights_state_dict())
     return model.to(device).eval()
 
 

@@ -11,7 +11,7 @@ into blocks of like cardinality; nothing loops over columns in a training step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -38,41 +38,44 @@ def _unchanged(values: Tensor) -> Tensor:
 NO_DROPOUT = Dropouts(_unchanged, _unchanged)
 
 
+def drawn_weights(layout: NetworkLayout) -> dict[str, Tensor]:
+    """Return the weights that training starts from, by name, drawn from torch's generator."""
+    blocks, width = layout.blocks, layout.width
+    n_inputs = len(layout.cardinalities) * width.embedding
+    n_hidden = sum(len(b.sub_columns) * b.width for b in blocks)
+    bound = 1 / math.sqrt(n_inputs)
+    weights = {
+        "embedding": torch.randn(sum(layout.cardinalities), width.embedding),
+        "first_weight": torch.empty(n_inputs, n_hidden).uniform_(-bound, bound),
+        "first_bias": torch.zeros(n_hidden),
+    }
+    for i, b in enumerate(blocks):
+        n = len(b.sub_columns)
+        weights[f"middle.{i}"] = torch.randn(width.depth - 1, n, b.width, b.width) / (2 * math.sqrt(b.width))
+        weights[f"last_weight.{i}"] = torch.randn(n, b.width, b.cardinality) * math.sqrt(2 / (b.width + b.cardinality))
+        weights[f"last_bias.{i}"] = torch.zeros(n, 1, b.cardinality)
+    return weights
+
+
 class FlatModel(nn.Module):
-    """The network; see the module. `layout` fixes every shape."""
+    """The network; see the module. `layout` fixes every shape; `weights` are trained ones, or drawn."""
 
     offsets: Tensor
     columns: Tensor
     hidden_owner: Tensor
 
-    def __init__(self, layout: NetworkLayout):
+    def __init__(self, layout: NetworkLayout, weights: Mapping[str, Tensor] | None = None):
         super().__init__()
         self.layout, self.blocks = layout, layout.blocks
-        n_sub, width = len(layout.cardinalities), layout.width.embedding
-        n_hidden = sum(len(b.sub_columns) * b.width for b in self.blocks)
-        bound = 1 / math.sqrt(n_sub * width)
-        self.embedding = nn.Parameter(torch.randn(sum(layout.cardinalities), width))
-        self.first_weight = nn.Parameter(torch.empty(n_sub * width, n_hidden).uniform_(-bound, bound))
-        self.first_bias = nn.Parameter(torch.zeros(n_hidden))
-        self.middle = nn.ParameterList(
-            torch.randn(layout.width.depth - 1, len(b.sub_columns), b.width, b.width) / (2 * math.sqrt(b.width))
-            for b in self.blocks
-        )
-        self.last_weight = nn.ParameterList(
-            torch.randn(len(b.sub_columns), b.width, b.cardinality) * math.sqrt(2 / (b.width + b.cardinality))
-            for b in self.blocks
-        )
-        self.last_bias = nn.ParameterList(torch.zeros(len(b.sub_columns), 1, b.cardinality) for b in self.blocks)
-        self._index("cpu")
-
-    @classmethod
-    def with_weights(cls, layout: NetworkLayout, weights: dict[str, Tensor]) -> FlatModel:
-        """Return a network with given weights, drawing no random number."""
-        with torch.device("meta"):
-            model = cls(layout)
-        model._index("cpu")
-        model.load_state_dict(weights, assign=True)
-        return model
+        given = drawn_weights(layout) if weights is None else weights
+        self.embedding = nn.Parameter(given["embedding"])  # [sum of K, E]
+        self.first_weight = nn.Parameter(given["first_weight"])  # [S*E, H]
+        self.first_bias = nn.Parameter(given["first_bias"])  # [H]
+        numbers = range(len(self.blocks))
+        self.middle = nn.ParameterList(given[f"middle.{i}"] for i in numbers)  # [depth - 1, N, W, W] each
+        self.last_weight = nn.ParameterList(given[f"last_weight.{i}"] for i in numbers)  # [N, W, K] each
+        self.last_bias = nn.ParameterList(given[f"last_bias.{i}"] for i in numbers)  # [N, 1, K] each
+        self._index(str(self.embedding.device))
 
     def _index(self, device: str) -> None:
         """Lay down what the layout alone decides; none of it is a weight."""
