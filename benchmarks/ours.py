@@ -122,7 +122,7 @@ def train(train: str, artifact: str, minutes: float, seed: int) -> dict[str, Any
     return {
         "train_seconds": seconds, "cut": seconds >= 60 * minutes,
         "epochs": seen[-1].epoch, "rows_per_second": seen[-1].rows_per_second,
-        "artifact_bytes": len(content), "weight_bytes": sum(array.nbytes for array in model.weights.values()),
+        "artifact_bytes": len(content), "weight_bytes": sum(4 * array.size for array in model.weights.values()),
     }  # fmt: skip
 
 
