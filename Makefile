@@ -39,7 +39,7 @@ PORT ?= 3000
 ui: install
 	@echo "The UI is at http://localhost:$(PORT) in a few seconds; Ctrl-C ends it."
 	$(BIN)/argn datasets sync || true
-	DAGSTER_HOME="$(CURDIR)" $(BIN)/dg dev --port $(PORT)
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" DAGSTER_HOME="$(CURDIR)" $(BIN)/dg dev --port $(PORT)
 
 test: install
 	$(BIN)/pytest -m "not slow and not browser and not peer"
@@ -57,7 +57,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	DAGSTER_HOME="$(CURDIR)" $(BIN)/dg check defs
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" DAGSTER_HOME="$(CURDIR)" $(BIN)/dg check defs
 
 docs: install
 	$(BIN)/pytest --doctest-glob='*.md' docs README.md
