@@ -17,7 +17,6 @@ POINTS_MAX = 200  # of one curve; more cannot be seen at this width
 WIDTH, LEFT, RIGHT = 640, 56, 16
 LOSS_TOP, LOSS_BOTTOM = 44, 236
 RATE_TOP, RATE_BOTTOM = 276, 320
-HEIGHT = 350
 GREY, TRAINING, VALIDATION, RATE = "#7d8590", "#8a94a6", "#139a9c", "#c77d2b"
 
 

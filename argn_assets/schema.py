@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 FrameKind = Literal["pandas", "polars", "pyarrow"]
@@ -24,6 +25,11 @@ class SubColumn:
     cardinality: int
     unknown: int | None = None
     null: int | None = None
+
+
+def full_sub_columns(columns: Mapping[str, tuple[SubColumn, ...]]) -> tuple[SubColumn, ...]:
+    """Return the sub-columns of all columns in order, named `column.sub-column`, [S]."""
+    return tuple(replace(sub, name=f"{column}.{sub.name}") for column, subs in columns.items() for sub in subs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,16 @@ def test_given_values_come_back_verbatim_and_decide_the_rest(artifact):  # E40
     assert rows["quantity"].filter(~given).n_unique() > 1
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_patchy_given_values_count_whatever_rows_share_a_batch(artifact, batch_size):  # E4 E40
+    seeds = pl.DataFrame({"gift": [True, None] * 30, "currency": [None, "GBP"] * 30})
+    whole = generate_flat(artifact, seed_data=seeds, random_state=2)
+    assert generate_flat(artifact, seed_data=seeds, random_state=2, batch_size=batch_size).equals(whole)
+    batches = list(generate_batches(artifact, seed_data=seeds, random_state=2, batch_size=batch_size))
+    assert pl.concat([pl.from_arrow(batch) for batch in batches]).equals(whole)
+    assert (whole["country"].filter(whole["currency"] == "GBP") == "GB").mean() > 0.95
+
+
 def test_an_unknown_given_value_survives(artifact):
     rows = generate_flat(artifact, seed_data=pl.DataFrame({"country": ["Atlantis"]}), random_state=2)
     assert rows["country"].to_list() == ["Atlantis"]

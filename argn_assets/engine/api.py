@@ -17,7 +17,7 @@ from argn_assets.engine.given import given_from_seed, restore_seed
 from argn_assets.engine.keys import generated_keys
 from argn_assets.engine.train import OnEpoch, choose_device, train_model
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
-from argn_assets.schema import SubColumn
+from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes, encode_table
 from argn_assets.tables.frames import from_polars, to_polars
@@ -202,8 +202,7 @@ class _Request:
         """Generate the rows from `start` to `stop` with logical dtypes and keys."""
         n_rows = stop - start
         seeds = self.seed_table[start:stop] if self.seed_table is not None else None
-        sub_columns = [SubColumn(f"{c}.{s.name}", s.cardinality, s.unknown, s.null)
-                       for c, subs in self.stats.sub_columns().items() for s in subs]  # fmt: skip
+        sub_columns = list(full_sub_columns(self.stats.sub_columns()))
         codes = np.zeros((0, n_rows), dtype=np.uint16)
         if self.model is not None:
             given = given_from_seed(self.artifact, seeds, n_rows)
@@ -212,7 +211,8 @@ class _Request:
                 block = self.context.encoded.codes[:, start:stop]
                 n_context, width = len(block), len(self.context.encoded.columns)
                 observed = np.concatenate([np.ones((width, n_rows), dtype=bool), given.observed])
-                given = Given(np.concatenate([block.astype(np.uint16), given.codes]), observed)
+                offered = np.concatenate([np.ones(width, dtype=bool), given.offered])
+                given = Given(np.concatenate([block.astype(np.uint16), given.codes]), observed, offered)
                 sub_columns = [*self.context.encoded.sub_columns, *sub_columns]
             codes = generate_codes(self.model, sub_columns, given, seed, config, start)[n_context:]
         table = decode_codes(codes, self.stats, seed=seed, first_row=start)

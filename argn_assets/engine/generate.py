@@ -45,10 +45,13 @@ class Given:
     Attributes:
         codes: codes of all sub-columns, context first, [S, N]; only the observed ones count.
         observed: which column of which row is given, [C, N].
+        offered: which columns any row of the whole request may be given, [C]. They are generated first; a property of
+            the request and not of the N rows, so that rows do not depend on their batch.
     """
 
     codes: NDArray[np.generic]
     observed: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
 
 
 def load_model(artifact: ModelArtifact, device: torch.device) -> FlatModel:
@@ -79,8 +82,7 @@ def generate_codes(
     """
     device = model.offsets.device
     n_rows = given.observed.shape[1]
-    order = _column_order(given.observed)
-    plan = _Plan(model, sub_columns, order)
+    plan = _Plan(model, sub_columns, given.offered)
     result = np.empty((len(sub_columns), n_rows), dtype=np.uint16)
     for start in range(0, n_rows, config.batch_size):
         rows = slice(start, min(start + config.batch_size, n_rows))
@@ -91,20 +93,16 @@ def generate_codes(
     return result
 
 
-def _column_order(observed: NDArray[np.bool_]) -> list[int]:
-    """Return the columns that some row is given first, then the others, each in the table's order."""
-    some = observed.any(axis=1)
-    return [*np.flatnonzero(some).tolist(), *np.flatnonzero(~some).tolist()]
-
-
 class _Plan:
     """The network's first layer arranged in the order of generation, so that every step reads a prefix of it."""
 
-    def __init__(self, model: FlatModel, sub_columns: list[SubColumn], order: list[int]):
+    def __init__(self, model: FlatModel, sub_columns: list[SubColumn], offered: NDArray[np.bool_]):
         self.model, self.sub_columns = model, sub_columns
         layout = model.layout
         self.columns = layout.columns
-        self.order = [s for c in order for s, column in enumerate(layout.columns) if column == c]
+        # A stable sort: offered columns first, each part in the table's order.
+        self.order = sorted(range(len(layout.columns)), key=lambda s: not offered[layout.columns[s]])
+        self.n_offered = sum(bool(offered[column]) for column in layout.columns)
         width = layout.width.embedding
         weight = model.first_weight.view(len(self.order), width, -1)[self.order].flatten(0, 1)  # [S*E, H]
         predicted = range(layout.n_context, len(self.order))
@@ -119,12 +117,11 @@ class _Plan:
         shown = observed[list(self.columns)]  # [S, B]
         embedded = model.embed(torch.where(shown, codes, 0).t()) * shown.t().unsqueeze(2)  # [B, S, E]
         seen = embedded[:, self.order].flatten(1).contiguous()  # [B, S*E] in the order of generation
-        given = int(shown.any(dim=1).sum())
         for step, position in enumerate(self.order):
             if bool(shown[position].all()):
                 continue
-            # Given columns stand first, so what a step sees is a prefix; hidden entries of it are zero.
-            prefix = max(step, given) * width
+            # Offered columns stand first, so what a step sees is a prefix; entries that are not given are zero.
+            prefix = max(step, self.n_offered) * width
             logits = model.logits_of(position, seen[:, :prefix], self.weights[position][:prefix])
             sub_column = self.sub_columns[position]
             if sub_column.unknown is not None and sub_column.cardinality > 1:

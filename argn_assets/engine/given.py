@@ -24,8 +24,9 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     layout = stats.sub_columns()
     n_sub_columns = sum(len(subs) for subs in layout.values())
     observed = np.zeros((len(layout), n_rows), dtype=bool)
+    offered = np.zeros(len(layout), dtype=bool)
     if seeds is None:
-        return Given(np.zeros((n_sub_columns, n_rows), dtype=np.uint16), observed)
+        return Given(np.zeros((n_sub_columns, n_rows), dtype=np.uint16), observed, offered)
     names = [column.name for column in stats.schema.columns]
     strange = [name for name in seeds.columns if name not in names]
     if strange:
@@ -33,13 +34,16 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     columns: dict[str, pl.Series] = {}
     for place, name in enumerate(layout):
         if name in seeds.columns:
+            offered[place] = True
             observed[place] = seeds[name].is_not_null().to_numpy()
             columns[name] = seeds[name]
         else:
             columns[name] = pl.Series([None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype))
     if not artifact.enable_flexible_generation:
         _check_order(observed, list(layout))
-    return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed)
+        # The columns up to the last offered one: what was trained in the table's order is generated in it.
+        offered = np.logical_or.accumulate(offered[::-1])[::-1]
+    return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed, offered)
 
 
 def _check_order(observed: np.ndarray, names: list[str]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Chance, column_kind, encoding_named
 from argn_assets.errors import DataError, SchemaError
-from argn_assets.schema import SubColumn
+from argn_assets.schema import SubColumn, full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.frames import as_dtype, from_polars, to_polars
 from argn_assets.tables.split import row_keys, validation_mask
@@ -50,11 +50,7 @@ class EncodedTable:
     @property
     def sub_columns(self) -> tuple[SubColumn, ...]:
         """All sub-columns in the order of the block, named `column.sub-column`, [S]."""
-        return tuple(
-            dataclasses.replace(sub, name=f"{column}.{sub.name}")
-            for column, subs in self.columns.items()
-            for sub in subs
-        )
+        return full_sub_columns(self.columns)
 
     def to_arrow(self) -> pa.Table:
         """Return an Arrow table with a column per sub-column and `validation`; the layout stands in its metadata."""
