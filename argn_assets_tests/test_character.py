@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance
+from argn_assets.encodings.base import Rows
 from argn_assets.encodings.character import MOST_CHARACTERS, MOST_POSITIONS, Character
 from argn_assets.seeds import Seed
 from argn_assets.tables import compute_stats, decode_table, encode_table
@@ -136,13 +136,13 @@ def test_text_under_nulls_is_drawn_for_the_row_and_looks_like_the_others() -> No
     values = pl.Series("c", ["ab", "cde", None, None] * 50)
     stats = stats_of(Character, values)
     keys = np.arange(200, dtype=np.uint64)
-    codes = Character.encode(values, stats, Chance(Seed(1), keys))
+    codes = Character.encode(values, stats, Rows(Seed(1), keys))
     nulls = codes[codes[:, 0] == 1]
     assert {sub.name for sub in Character.sub_columns(stats)} == {"null", "length", "p0", "p1", "p2"}
     assert set(nulls[:, 1].tolist()) == {1, 2}
     assert ((nulls[:, 4] == 1) == (nulls[:, 1] == 1)).all(), "the pad stands exactly beyond the length"
-    assert (Character.encode(values, stats, Chance(Seed(1), keys)) == codes).all()
-    assert (Character.encode(values, stats, Chance(Seed(2), keys)) != codes).any()
+    assert (Character.encode(values, stats, Rows(Seed(1), keys)) == codes).all()
+    assert (Character.encode(values, stats, Rows(Seed(2), keys)) != codes).any()
 
 
 def test_a_declared_column_goes_through_a_table() -> None:

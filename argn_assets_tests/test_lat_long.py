@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from argn_assets.encodings import lat_long
-from argn_assets.encodings.base import Chance
+from argn_assets.encodings.base import Rows
 from argn_assets.encodings.lat_long import LatLong, LatLongStats, read_places
 from argn_assets.encodings.place_cells import from_keys, to_keys
 from argn_assets.encodings.protection import Protection
@@ -146,10 +146,10 @@ def test_drawn_places_belong_to_their_row_and_are_given_back_again(seed: int, th
     values = texts_of(around((48.85, 2.35), 0.2, 500, seed))
     stats = stats_of(LatLong, values, None, threshold)
     keys = np.random.default_rng(seed).permutation(500).astype(np.uint64)
-    codes = LatLong.encode(values, stats, Chance(Seed(seed), keys))
-    back = LatLong.decode(codes, stats, Chance(Seed(seed), keys))
-    assert (LatLong.encode(back, stats, Chance(Seed(seed), keys)) == codes).all()
-    assert LatLong.decode(codes[cut:], stats, Chance(Seed(seed), keys[cut:])).equals(back[cut:])
+    codes = LatLong.encode(values, stats, Rows(Seed(seed), keys))
+    back = LatLong.decode(codes, stats, Rows(Seed(seed), keys))
+    assert (LatLong.encode(back, stats, Rows(Seed(seed), keys)) == codes).all()
+    assert LatLong.decode(codes[cut:], stats, Rows(Seed(seed), keys[cut:])).equals(back[cut:])
     assert LatLongStats.from_json(json.loads(json.dumps(stats.to_json()))) == stats
 
 

@@ -30,20 +30,28 @@ ColumnKind = Literal["number", "text", "boolean", "moment"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """Random numbers of one column's rows: a function of (seed, row key) and of nothing else."""
+class Rows:
+    """What an encoding may know of a column's rows beside their values.
+
+    Attributes:
+        seed: the column's seed; random numbers are a function of (seed, row key) and of nothing else.
+        keys: a stable key per row, [B].
+        starts: which rows begin a sequence, [B]; the rows of a sequence stand together, in its order. None where every
+            row stands alone.
+    """
 
     seed: Seed
-    row_keys: NDArray[np.uint64]
+    keys: NDArray[np.uint64]
+    starts: NDArray[np.bool_] | None = None
 
     @classmethod
-    def for_rows(cls, n_rows: int, seed: Seed | None = None) -> Chance:
+    def numbered(cls, n_rows: int, seed: Seed | None = None) -> Rows:
         """Number the rows from 0, as a table without a key does."""
         return cls(seed or Seed(0), np.arange(n_rows, dtype=np.uint64))
 
     def uniforms(self, name: str) -> NDArray[np.float64]:
         """Return one number in [0, 1) per row, [B]; another `name` gives independent numbers."""
-        return self.seed.child(name).uniforms(self.row_keys)
+        return self.seed.child(name).uniforms(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +111,12 @@ class Encoding(ABC):
 
     @classmethod
     @abstractmethod
-    def encode(cls, values: pl.Series, stats: Any, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: Any, rows: Rows | None = None) -> Codes:
         """Write values as codes, [B, S]; every code is below its sub-column's cardinality."""
 
     @classmethod
     @abstractmethod
-    def decode(cls, codes: Codes, stats: Any, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: Any, rows: Rows | None = None) -> pl.Series:
         """Read codes, [B, S], back to values, [B]; nulls where a code says so."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from argn_assets.encodings.base import Chance, Codes
+from argn_assets.encodings.base import Codes, Rows
 from argn_assets.encodings.categorical import Categorical, CategoricalStats, TextCounts
 from argn_assets.encodings.protection import Protection
 
@@ -38,6 +38,6 @@ class Boolean(Categorical):
         return BooleanStats(stats.has_null, stats.has_unknown, stats.categories)
 
     @classmethod
-    def decode(cls, codes: Codes, stats: CategoricalStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to booleans, [B]."""
-        return super().decode(codes, stats, chance) == "true"
+        return super().decode(codes, stats, rows) == "true"

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats, single_sub_column
 from argn_assets.encodings.protection import Protection, smallest_per_group
 from argn_assets.errors import SchemaError
 from argn_assets.schema import SubColumn
@@ -99,7 +99,7 @@ class Categorical(Encoding):
         return (single_sub_column("value", stats.has_null, len(stats.categories)),)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: CategoricalStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: CategoricalStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, 1]."""
         texts = as_text(values)
         place = places_of(texts, pl.Series(stats.categories, dtype=pl.String)).cast(pl.Int64)
@@ -109,7 +109,7 @@ class Categorical(Encoding):
         return codes[:, None]
 
     @classmethod
-    def decode(cls, codes: Codes, stats: CategoricalStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; unknown is null."""
         table = pl.Series([None] * (1 + stats.has_null) + list(stats.categories), dtype=pl.String)
         return table.gather(codes[:, 0])

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats
 from argn_assets.encodings.categorical import as_text
 from argn_assets.encodings.number_counts import NumberCounts, combine_counts, fit
 from argn_assets.encodings.protection import Protection, smallest_per_group
@@ -87,7 +87,7 @@ class Character(Encoding):
         """Count the lengths and the characters per position of one batch."""
         texts = as_text(values)
         partials = [
-            _count_batch(texts[rows], None if subjects is None else subjects[rows]) for rows in _batches(len(texts))
+            _count_batch(texts[batch], None if subjects is None else subjects[batch]) for batch in _batches(len(texts))
         ]
         return _combine(partials)
 
@@ -119,31 +119,31 @@ class Character(Encoding):
         return (SubColumn("null", 2, null=1), *subs) if stats.has_null else subs
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: CharacterStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: CharacterStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, S]; what stands under nulls is drawn."""
         texts = as_text(values)
         first = int(stats.has_null)
         codes = np.full((len(texts), first + 1 + len(stats.characters)), PAD, dtype=np.uint16)
         tables = _EncodeTables(stats)
-        for rows in _batches(len(texts)):
-            tables.write(texts[rows], codes[rows, first:])
+        for batch in _batches(len(texts)):
+            tables.write(texts[batch], codes[batch, first:])
         if stats.has_null:
             codes[:, 0] = texts.is_null().to_numpy()
             nulls = np.flatnonzero(codes[:, 0])
-            chance = chance or Chance.for_rows(len(texts))
+            rows = rows or Rows.numbered(len(texts))
             # Under a null the text is drawn by chance: constants would be a pattern the model has to learn.
-            codes[nulls, 1:] = _drawn_codes(stats, Chance(chance.seed, chance.row_keys[nulls]))
+            codes[nulls, 1:] = _drawn_codes(stats, Rows(rows.seed, rows.keys[nulls]))
         return codes
 
     @classmethod
-    def decode(cls, codes: Codes, stats: CharacterStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: CharacterStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to text, [B]; null where the length is unknown."""
         first = int(stats.has_null)
         lengths = np.array([-1, *stats.lengths])[codes[:, first]]
         if stats.has_null:
             lengths = np.where(codes[:, 0] == 1, -1, lengths)
         table = _decode_table(stats)
-        parts = [_join(codes[rows, first + 1 :], lengths[rows], table) for rows in _batches(len(codes))]
+        parts = [_join(codes[batch, first + 1 :], lengths[batch], table) for batch in _batches(len(codes))]
         return pl.concat(parts)
 
 
@@ -249,14 +249,14 @@ class _EncodeTables:
         codes[:, 1:][is_written] = self.codes[positions[inside], ranks]
 
 
-def _drawn_codes(stats: CharacterStats, chance: Chance) -> Codes:
+def _drawn_codes(stats: CharacterStats, rows: Rows) -> Codes:
     """Draw a length, and the characters up to it, for each row, [B, 1+P]."""
-    codes = np.full((len(chance.row_keys), 1 + len(stats.characters)), PAD, dtype=np.uint16)
-    place = (chance.uniforms("fill length") * len(stats.lengths)).astype(np.int64)
+    codes = np.full((len(rows.keys), 1 + len(stats.characters)), PAD, dtype=np.uint16)
+    place = (rows.uniforms("fill length") * len(stats.lengths)).astype(np.int64)
     codes[:, 0] = place + 1 if stats.lengths else 0
     lengths = np.array(stats.lengths)[place] if stats.lengths else np.zeros(len(codes), dtype=np.int64)
     for position, shown in enumerate(stats.characters):
-        drawn = FIRST_CHARACTER + (chance.uniforms(f"fill {position}") * len(shown)).astype(np.uint16)
+        drawn = FIRST_CHARACTER + (rows.uniforms(f"fill {position}") * len(shown)).astype(np.uint16)
         codes[:, 1 + position] = np.where(position < lengths, drawn, PAD)
     return codes
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats
 from argn_assets.encodings.number_counts import (
     NumberCounts,
     combine_counts,
@@ -121,11 +121,11 @@ class Datetime(Encoding):
         return (SubColumn("null", 2, null=1), *parts) if stats.has_null else parts
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: DatetimeStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: DatetimeStats, rows: Rows | None = None) -> Codes:
         """Write moments as codes, [B, S]; a moment outside the range moves to its end."""
         moments = as_moments(values).to_physical()
         is_null = moments.is_null().to_numpy()
-        uniforms = (chance or Chance.for_rows(len(values))).uniforms("fill")
+        uniforms = (rows or Rows.numbered(len(values))).uniforms("fill")
         # Under a null the parts are drawn by chance: constants would be a pattern the model has to learn.
         fill = np.asarray(stats.fills, dtype=np.int64)[(uniforms * len(stats.fills)).astype(np.int64)]
         ticks = np.where(is_null, fill, moments.fill_null(0).to_numpy())
@@ -140,7 +140,7 @@ class Datetime(Encoding):
         return codes
 
     @classmethod
-    def decode(cls, codes: Codes, stats: DatetimeStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: DatetimeStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to moments in UTC, [B] of Datetime("ms")."""
         parts: list[NDArray[np.int64] | int] = list(stats.part_lows)
         for place, i in enumerate(stats.varying, start=int(stats.has_null)):

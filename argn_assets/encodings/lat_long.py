@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats, single_sub_column
 from argn_assets.encodings.categorical import as_text
 from argn_assets.encodings.number_counts import (
     Keys,
@@ -145,14 +145,14 @@ class LatLong(Encoding):
         return (regions, SubColumn("place", most)) if most > 1 else (regions,)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: LatLongStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: LatLongStats, rows: Rows | None = None) -> Codes:
         """Write places as codes, [B, 1 or 2]; a place outside the cells goes to the nearest one in Morton order."""
         read = read_places(as_text(values))
         codes = np.zeros((len(values), len(cls.sub_columns(stats))), dtype=np.uint16)
         codes[~read.is_place, 0] = 1 if stats.has_null else 0
         if codes.shape[1] == 2:
             # Under a null the place is filled by chance: a constant would be a pattern the model has to learn.
-            fill = (chance or Chance.for_rows(len(values))).uniforms("fill")
+            fill = (rows or Rows.numbered(len(values))).uniforms("fill")
             codes[:, 1] = (fill * stats.region_sizes.max(initial=1)).astype(np.uint16)
         if not stats.cells:
             return codes
@@ -167,7 +167,7 @@ class LatLong(Encoding):
         return codes
 
     @classmethod
-    def decode(cls, codes: Codes, stats: LatLongStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: LatLongStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to text, [B]; null where the region is unknown."""
         first = 1 + stats.has_null
         is_place = codes[:, 0] >= first
@@ -176,11 +176,11 @@ class LatLong(Encoding):
         region = np.where(is_place, codes[:, 0].astype(np.int64) - first, 0)
         place = np.minimum(codes[:, 1], stats.region_sizes[region] - 1) if codes.shape[1] == 2 else 0
         cell = np.asarray(stats.region_starts, dtype=np.int64)[region] + place
-        chance = chance or Chance.for_rows(len(codes))
+        rows = rows or Rows.numbered(len(codes))
         texts = []
         lows, highs = (from_keys(keys) for keys in stats.bounds)
         for i, name in enumerate(("latitude", "longitude")):
-            drawn = _draw(lows[i][cell], highs[i][cell], _HALF_TURNS[i], stats, chance.uniforms(name))
+            drawn = _draw(lows[i][cell], highs[i][cell], _HALF_TURNS[i], stats, rows.uniforms(name))
             texts.append(_write(drawn, stats))
         joined = texts[0] + stats.separator + texts[1]
         return pl.select(pl.when(pl.Series(is_place)).then(joined)).to_series()

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats
 from argn_assets.encodings.number_counts import NumberCounts, combine_counts, count_numbers
 from argn_assets.encodings.numeric_binned import NumericBinned, cells_from_counts
 from argn_assets.encodings.numeric_discrete import NumericDiscrete
@@ -56,14 +56,14 @@ class NumericAuto(Encoding):
         return _chosen(stats).sub_columns(stats)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: Any, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: Any, rows: Rows | None = None) -> Codes:
         """As the chosen encoding does."""
-        return _chosen(stats).encode(values, stats, chance)
+        return _chosen(stats).encode(values, stats, rows)
 
     @classmethod
-    def decode(cls, codes: Codes, stats: Any, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: Any, rows: Rows | None = None) -> pl.Series:
         """As the chosen encoding does."""
-        return _chosen(stats).decode(codes, stats, chance)
+        return _chosen(stats).decode(codes, stats, rows)
 
 
 def _chosen(stats: Stats) -> type[NumericDiscrete] | type[NumericBinned]:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats, single_sub_column
 from argn_assets.encodings.number_counts import (
     MOST_DECIMALS,
     Domain,
@@ -111,14 +111,14 @@ class NumericBinned(Encoding):
         return (bins, SubColumn("slot", slots)) if slots > 1 else (bins,)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: NumericBinnedStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: NumericBinnedStats, rows: Rows | None = None) -> Codes:
         """Write values as codes, [B, 1 or 2]; a number between two cells goes to the nearer one."""
         first = 1 + stats.has_null
         codes = np.zeros((len(values), len(cls.sub_columns(stats))), dtype=np.uint16)
         codes[values.is_null().to_numpy(), 0] = 1 if stats.has_null else 0
         if codes.shape[1] == 2:
             # Under a null the slot is filled by chance: a constant would be a pattern the model has to learn.
-            fill = (chance or Chance.for_rows(len(values))).uniforms("fill")
+            fill = (rows or Rows.numbered(len(values))).uniforms("fill")
             codes[:, 1] = (fill * stats.bin_sizes.max(initial=1)).astype(np.uint16)
         present, keys = keys_within(values, stats.domain, stats.bounds[0])
         if not len(present):
@@ -132,7 +132,7 @@ class NumericBinned(Encoding):
         return codes
 
     @classmethod
-    def decode(cls, codes: Codes, stats: NumericBinnedStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: NumericBinnedStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; an unknown number becomes the middle cell, null where nothing is known."""
         first = 1 + stats.has_null
         is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
@@ -142,7 +142,7 @@ class NumericBinned(Encoding):
         bins = np.where(codes[:, 0] >= first, codes[:, 0].astype(np.int64) - first, len(stats.bin_starts) // 2)
         slot = np.minimum(codes[:, 1], stats.bin_sizes[bins] - 1) if codes.shape[1] == 2 else 0
         cell = np.asarray(stats.bin_starts, dtype=np.int64)[bins] + slot
-        uniforms = (chance or Chance.for_rows(len(codes))).uniforms("place")
+        uniforms = (rows or Rows.numbered(len(codes))).uniforms("place")
         return with_nulls(draw_in_cells(cell, stats, uniforms), is_null)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats
 from argn_assets.encodings.number_counts import (
     MOST_DECIMALS,
     Domain,
@@ -114,11 +114,11 @@ class NumericDigit(Encoding):
         return (*flags, *digits)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: NumericDigitStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: NumericDigitStats, rows: Rows | None = None) -> Codes:
         """Write numbers as codes, [B, S]; a number outside the range moves to its end."""
         series = as_domain(values, stats.domain)
         is_null = series.is_null().to_numpy()
-        uniforms = (chance or Chance.for_rows(len(values))).uniforms("fill")
+        uniforms = (rows or Rows.numbered(len(values))).uniforms("fill")
         # Under a null the digits are drawn by chance: zeros would be a pattern the model has to learn.
         fill = numbers(from_plain(stats.fills, stats.domain), stats.domain)
         table = series.fill_null(0).to_numpy()
@@ -137,7 +137,7 @@ class NumericDigit(Encoding):
         return np.hstack([*flags, digits]).astype(np.uint16)
 
     @classmethod
-    def decode(cls, codes: Codes, stats: NumericDigitStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: NumericDigitStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; clipped to the range."""
         powers = np.uint64(10) ** np.arange(stats.n_digits - 1, -1, -1, dtype=np.uint64)
         magnitude = codes[:, -stats.n_digits :].astype(np.uint64) @ powers

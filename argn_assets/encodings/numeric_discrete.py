@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, Codes, Encoding, Stats, single_sub_column
+from argn_assets.encodings.base import Codes, Encoding, Rows, Stats, single_sub_column
 from argn_assets.encodings.number_counts import (
     NAN_KEY,
     Domain,
@@ -94,7 +94,7 @@ class NumericDiscrete(Encoding):
         return (single_sub_column("value", stats.has_null, len(stats.values)),)
 
     @classmethod
-    def encode(cls, values: pl.Series, stats: NumericDiscreteStats, chance: Chance | None = None) -> Codes:
+    def encode(cls, values: pl.Series, stats: NumericDiscreteStats, rows: Rows | None = None) -> Codes:
         """Write values as codes, [B, 1]."""
         codes = np.zeros(len(values), dtype=np.uint16)
         codes[values.is_null().to_numpy()] = 1 if stats.has_null else 0
@@ -104,7 +104,7 @@ class NumericDiscrete(Encoding):
         return codes[:, None]
 
     @classmethod
-    def decode(cls, codes: Codes, stats: NumericDiscreteStats, chance: Chance | None = None) -> pl.Series:
+    def decode(cls, codes: Codes, stats: NumericDiscreteStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back; an unknown number becomes the commonest value, null where nothing is known."""
         first = 1 + stats.has_null
         known = numbers(stats.keys, stats.domain)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Chance, column_kind, encoding_named
+from argn_assets.encodings.base import Rows, column_kind, encoding_named
 from argn_assets.errors import DataError, SchemaError
 from argn_assets.schema import SubColumn, full_sub_columns
 from argn_assets.seeds import Seed
@@ -102,20 +102,20 @@ def encode_table(
     block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
     at = 0
     for name, subs in layout.items():
-        block[at : at + len(subs)] = _encode_column(table[name], stats, name, Chance(Seed(seed).child(name), keys)).T
+        block[at : at + len(subs)] = _encode_column(table[name], stats, name, Rows(Seed(seed).child(name), keys)).T
         at += len(subs)
     subjects = row_keys(table, schema.context_key) if schema.context_key in present else keys
     return EncodedTable(layout, block, validation_mask(subjects, validation_split, Seed(seed)))
 
 
-def _encode_column(values: pl.Series, stats: TableStats, name: str, chance: Chance) -> NDArray[np.uint16]:
+def _encode_column(values: pl.Series, stats: TableStats, name: str, rows: Rows) -> NDArray[np.uint16]:
     column = stats.columns[name]
     if column.NAME == "datetime" and column_kind(values.dtype) == "text":
         text_format = stats.schema.column(name).text_format
         values = read_times(values, text_format) if text_format else values
     check_kind(values, column.NAME)
     try:
-        return encoding_named(column.NAME).encode(values, column, chance)
+        return encoding_named(column.NAME).encode(values, column, rows)
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
         expected = stats.schema.column(name).dtype
         raise SchemaError(
@@ -139,7 +139,7 @@ def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: 
     for name, subs in stats.sub_columns().items():
         column = stats.columns[name]
         block = codes[at : at + len(subs)].T.astype(np.uint16)
-        values = encoding_named(column.NAME).decode(block, column, Chance(seed.child(name), keys))
+        values = encoding_named(column.NAME).decode(block, column, Rows(seed.child(name), keys))
         text_format = schemas[name].text_format
         decoded[name] = as_dtype(write_times(values, text_format) if text_format else values, schemas[name].dtype)
         at += len(subs)

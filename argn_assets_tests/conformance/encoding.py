@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from argn_assets.encodings import number_counts
-from argn_assets.encodings.base import Chance, Codes, ColumnKind, Encoding, Stats, encodings
+from argn_assets.encodings.base import Codes, ColumnKind, Encoding, Rows, Stats, encodings
 from argn_assets.encodings.protection import Protection
 from argn_assets.seeds import Seed
 from argn_assets.tables.frames import as_dtype, dtype_name
@@ -34,11 +34,9 @@ def stats_of(encoding: type[Encoding], values: pl.Series, subjects: Any = None, 
     return encoding.reduce([encoding.partial(values, subjects)], Protection(threshold))
 
 
-def given_back(
-    encoding: type[Encoding], codes: Codes, stats: Stats, values: pl.Series, chance: Any = None
-) -> pl.Series:
+def given_back(encoding: type[Encoding], codes: Codes, stats: Stats, values: pl.Series, rows: Any = None) -> pl.Series:
     """Return what codes decode to, in the type of `values`, as a table does."""
-    return as_dtype(encoding.decode(codes, stats, chance), dtype_name(values.dtype, "c")).alias(values.name)
+    return as_dtype(encoding.decode(codes, stats, rows), dtype_name(values.dtype, "c")).alias(values.name)
 
 
 def written(stats: Stats) -> str:
@@ -221,11 +219,11 @@ class EncodingTests:
         values = data.draw(columns(data.draw(st.sampled_from(dtypes_of(encoding))), least=2))
         stats = stats_of(encoding, values)
         keys = np.random.default_rng(seed).permutation(len(values)).astype(np.uint64)
-        codes = encoding.encode(values, stats, Chance(Seed(seed), keys))
-        back = encoding.decode(codes, stats, Chance(Seed(seed), keys))
+        codes = encoding.encode(values, stats, Rows(Seed(seed), keys))
+        back = encoding.decode(codes, stats, Rows(Seed(seed), keys))
         cut = data.draw(st.integers(0, len(values)))
         for rows in (slice(0, cut), slice(cut, None)):
-            part = Chance(Seed(seed), keys[rows])
+            part = Rows(Seed(seed), keys[rows])
             assert (encoding.encode(values[rows], stats, part) == codes[rows]).all()
             assert encoding.decode(codes[rows], stats, part).equals(back[rows])
 
