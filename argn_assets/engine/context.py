@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from argn_assets.errors import ConfigError, DataError, SchemaError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
+from argn_assets.tables.split import row_keys
 from argn_assets.tables.stats import EncodingTypes, TableStats, compute_stats
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Context:
 
 
 def join_context(
-    table: pl.DataFrame,
+    encoded: EncodedTable,
     context: Frame,
     context_key: str | None,
     primary_key: str | None,
@@ -47,14 +49,13 @@ def join_context(
     value_protection: bool,
     seed: int,
 ) -> Context:
-    """Return the context of every row of `table`.
+    """Return the context of every row of `encoded`.
 
     Raises:
         ConfigError: one of the two keys is not named.
-        SchemaError: a named key is not a column.
         DataError: context keys are missing or stand twice, or rows have a key that the context lacks.
     """
-    if context_key is None or primary_key is None:
+    if context_key is None or primary_key is None or encoded.keys is None or encoded.offsets is None:
         raise ConfigError(
             "ctx_data needs tgt_context_key and ctx_primary_key: the columns that connect the two tables."
         )
@@ -62,24 +63,37 @@ def join_context(
     stats = compute_stats(
         context, encoding_types, primary_key=primary_key, value_protection=value_protection, seed=seed
     )
-    keys = rows_given[primary_key]
-    n_double = len(keys) - keys.n_unique()
-    if n_double or keys.null_count():
-        raise DataError(
-            f"Context key {primary_key!r} has {n_double} repeated and {keys.null_count()} missing values; every "
-            "context row needs a key of its own."
-        )
-    if context_key not in table.columns:
-        raise SchemaError(f"The context key {context_key!r} is not a column. Columns: {', '.join(table.columns)}.")
-    places = pl.DataFrame({"key": keys, "place": np.arange(len(keys))})
-    wanted = pl.DataFrame({"key": table[context_key].cast(keys.dtype)})
-    place = wanted.join(places, on="key", how="left", maintain_order="left")["place"]
-    if place.null_count():
-        raise DataError(
-            f"{place.null_count()} of {len(place)} rows have a {context_key!r} that is not among the "
-            f"{primary_key!r} of ctx_data. Add the context rows or leave those rows out."
-        )
-    encoded = Context.of_table(rows_given, stats).encoded
-    rows = place.to_numpy()
-    aligned = dataclasses.replace(encoded, codes=encoded.codes[:, rows], validation=encoded.validation[rows])
+    places = place_of_keys(rows_given, primary_key, encoded.keys, context_key)
+    rows = np.repeat(places, np.diff(encoded.offsets))
+    whole = Context.of_table(rows_given, stats).encoded
+    aligned = dataclasses.replace(whole, codes=whole.codes[:, rows], validation=whole.validation[rows])
     return Context(rows_given[rows], aligned, stats)
+
+
+def place_of_keys(
+    context: pl.DataFrame, primary_key: str, wanted: NDArray[np.uint64], context_key: str
+) -> NDArray[np.int64]:
+    """Return for each wanted key, [G], the row of the context that has it.
+
+    Raises:
+        SchemaError: the primary key is not a column of the context.
+        DataError: its values are missing or stand twice, or a wanted key is not among them.
+    """
+    if primary_key not in context.columns:
+        raise SchemaError(f"ctx_data has no column {primary_key!r}. Its columns: {', '.join(context.columns)}.")
+    n_double = len(context) - context[primary_key].n_unique()
+    if n_double or context[primary_key].null_count():
+        raise DataError(
+            f"Context key {primary_key!r} has {n_double} repeated and {context[primary_key].null_count()} missing "
+            "values; every context row needs a key of its own."
+        )
+    keys = row_keys(context, primary_key)
+    order = np.argsort(keys)
+    place = order[np.minimum(np.searchsorted(keys[order], wanted), max(0, len(keys) - 1))] if len(keys) else order
+    n_missing = int((keys[place] != wanted).sum()) if len(keys) else len(wanted)
+    if n_missing:
+        raise DataError(
+            f"{n_missing} of {len(wanted)} values of {context_key!r} are not among the {primary_key!r} of ctx_data. "
+            "Add the context rows or leave the rows of these keys out."
+        )
+    return place

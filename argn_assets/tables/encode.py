@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Rows, column_kind, encoding_named
 from argn_assets.errors import DataError, SchemaError
-from argn_assets.schema import SubColumn, full_sub_columns
+from argn_assets.schema import SubColumn, TableSchema, full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.frames import as_dtype, from_polars, to_polars
+from argn_assets.tables.sequences import bring_together, starts_at, step_keys
 from argn_assets.tables.split import row_keys, validation_mask
 from argn_assets.tables.stats import TableStats, check_kind
 from argn_assets.tables.times_in_text import read_times, write_times
@@ -36,11 +37,15 @@ class EncodedTable:
         columns: the sub-columns of each column, in order; in all S sub-columns.
         codes: the codes, [S, N], of the smallest unsigned type that holds every cardinality.
         validation: which rows validate and are never trained on, [N].
+        keys: key of each sequence, [G], as `row_keys` gives it; None where every row stands alone.
+        offsets: where each sequence starts and the last one ends, [G + 1]; None where every row stands alone.
     """
 
     columns: dict[str, tuple[SubColumn, ...]]
     codes: CodeBlock
     validation: NDArray[np.bool_]
+    keys: NDArray[np.uint64] | None = None
+    offsets: NDArray[np.int64] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -53,13 +58,19 @@ class EncodedTable:
         return full_sub_columns(self.columns)
 
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table with a column per sub-column and `validation`; the layout stands in its metadata."""
+        """Return an Arrow table; the layout stands in its metadata.
+
+        Its columns are the sub-columns, then `sequence` where there are sequences, each row's key; then `validation`.
+        """
         import pyarrow as pa
 
         names = [f"{i}:{sub.name}" for i, sub in enumerate(self.sub_columns)]
         arrays = [pa.array(codes) for codes in self.codes]
         layout = [[name, [dataclasses.astuple(s) for s in subs]] for name, subs in self.columns.items()]
         metadata = {"argn_layout": json.dumps(layout, ensure_ascii=False)}
+        if self.keys is not None and self.offsets is not None:
+            names.append("sequence")
+            arrays.append(pa.array(np.repeat(self.keys, np.diff(self.offsets))))
         return pa.table([*arrays, pa.array(self.validation)], names=[*names, "validation"], metadata=metadata)
 
     @classmethod
@@ -69,16 +80,20 @@ class EncodedTable:
         if layout is None:
             raise DataError("The Arrow table is not an encoded table: its metadata has no `argn_layout`.")
         columns = {name: tuple(SubColumn(*sub) for sub in subs) for name, subs in json.loads(layout)}
+        n_sub_columns = sum(map(len, columns.values()))
         arrays = [column.to_numpy() for column in table.columns]
-        dtype = arrays[0].dtype if len(arrays) > 1 else np.uint8
-        codes = np.stack(arrays[:-1]) if len(arrays) > 1 else np.empty((0, table.num_rows), dtype=dtype)
-        return cls(columns, codes, arrays[-1].astype(bool))
+        codes = np.stack(arrays[:n_sub_columns]) if n_sub_columns else np.empty((0, table.num_rows), dtype=np.uint8)
+        keys = offsets = None
+        if "sequence" in table.column_names:
+            _, offsets = bring_together(arrays[-2])
+            keys = arrays[-2][offsets[:-1]]
+        return cls(columns, codes, arrays[-1].astype(bool), keys, offsets)
 
 
 def encode_table(
     df: Frame, stats: TableStats, *, seed: int = 0, validation_split: float = 0.0, first_row: int = 0
 ) -> EncodedTable:
-    """Write a table as codes.
+    """Write a table as codes; with a context key, rows of one key stand together, in the order they had.
 
     Args:
         df: a table with the columns that `stats` knows, in any order; others are ignored.
@@ -94,7 +109,12 @@ def encode_table(
     missing = [c.name for c in schema.columns if c.encoding is not None and c.name not in present]
     if missing:
         raise SchemaError(f"The table lacks {', '.join(missing)}. Its columns: {', '.join(table.columns)}.")
-    keys = row_keys(table, schema.primary_key if schema.primary_key in present else None, first_row)
+    subjects = offsets = None
+    if schema.context_key in present:
+        subjects = row_keys(table, schema.context_key)
+        order, offsets = bring_together(subjects)
+        table, subjects = table[order], subjects[order]
+    rows = _rows_of(table, schema, subjects, offsets, first_row)
     layout = stats.sub_columns()
     largest = max((sub.cardinality for subs in layout.values() for sub in subs), default=0)
     n_sub_columns = sum(len(subs) for subs in layout.values())
@@ -102,10 +122,29 @@ def encode_table(
     block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
     at = 0
     for name, subs in layout.items():
-        block[at : at + len(subs)] = _encode_column(table[name], stats, name, Rows(Seed(seed).child(name), keys)).T
+        block[at : at + len(subs)] = _encode_column(
+            table[name], stats, name, dataclasses.replace(rows, seed=Seed(seed).child(name))
+        ).T
         at += len(subs)
-    subjects = row_keys(table, schema.context_key) if schema.context_key in present else keys
-    return EncodedTable(layout, block, validation_mask(subjects, validation_split, Seed(seed)))
+    if subjects is None or offsets is None:
+        return EncodedTable(layout, block, validation_mask(rows.keys, validation_split, Seed(seed)))
+    validation = validation_mask(subjects, validation_split, Seed(seed))
+    return EncodedTable(layout, block, validation, subjects[offsets[:-1]], offsets)
+
+
+def _rows_of(
+    table: pl.DataFrame,
+    schema: TableSchema,
+    subjects: NDArray[np.uint64] | None,
+    offsets: NDArray[np.int64] | None,
+    first_row: int,
+) -> Rows:
+    """Return the keys of the rows and where sequences start; of a sequence without a primary key, its steps count."""
+    primary_key = schema.primary_key if schema.primary_key in table.columns else None
+    if subjects is None or offsets is None:
+        return Rows(Seed(0), row_keys(table, primary_key, first_row))
+    keys = row_keys(table, primary_key) if primary_key else step_keys(subjects[offsets[:-1]], offsets)
+    return Rows(Seed(0), keys, starts_at(offsets))
 
 
 def _encode_column(values: pl.Series, stats: TableStats, name: str, rows: Rows) -> NDArray[np.uint16]:
@@ -126,12 +165,28 @@ def _encode_column(values: pl.Series, stats: TableStats, name: str, rows: Rows) 
 
 def decode_table(encoded: EncodedTable, stats: TableStats, *, seed: int = 0, first_row: int = 0) -> Any:
     """Read codes back to a table of the kind and with the types that the statistics were made of; keys are left out."""
-    table = decode_codes(encoded.codes, stats, seed=Seed(seed), first_row=first_row)
+    starts = starts_at(encoded.offsets) if encoded.offsets is not None else None
+    table = decode_codes(encoded.codes, stats, seed=Seed(seed), first_row=first_row, starts=starts)
     return from_polars(table, stats.schema)
 
 
-def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: int = 0) -> pl.DataFrame:
-    """Read a block of codes, [S, N], back to polars columns with their logical dtypes."""
+def decode_codes(
+    codes: CodeBlock,
+    stats: TableStats,
+    *,
+    seed: Seed,
+    first_row: int = 0,
+    starts: NDArray[np.bool_] | None = None,
+) -> pl.DataFrame:
+    """Read a block of codes, [S, N], back to polars columns with their logical dtypes.
+
+    Args:
+        codes: the codes.
+        stats: statistics of the table.
+        seed: decides the places inside cells.
+        first_row: number of the first row.
+        starts: which rows begin a sequence, [N]; None where every row stands alone.
+    """
     keys = np.arange(first_row, first_row + codes.shape[1], dtype=np.uint64)
     decoded: dict[str, pl.Series] = {}
     schemas = {column.name: column for column in stats.schema.columns}
@@ -139,7 +194,7 @@ def decode_codes(codes: CodeBlock, stats: TableStats, *, seed: Seed, first_row: 
     for name, subs in stats.sub_columns().items():
         column = stats.columns[name]
         block = codes[at : at + len(subs)].T.astype(np.uint16)
-        values = encoding_named(column.NAME).decode(block, column, Rows(seed.child(name), keys))
+        values = encoding_named(column.NAME).decode(block, column, Rows(seed.child(name), keys, starts))
         text_format = schemas[name].text_format
         decoded[name] = as_dtype(write_times(values, text_format) if text_format else values, schemas[name].dtype)
         at += len(subs)

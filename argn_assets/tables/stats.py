@@ -24,6 +24,7 @@ from argn_assets.seeds import Seed
 from argn_assets.tables.decide import DECLARED, counted_as, decide
 from argn_assets.tables.frames import column_dtypes, dtype_named, enum_categories, enum_name, frame_kind, to_polars
 from argn_assets.tables.infer import ColumnChoice, check_declared
+from argn_assets.tables.sequences import SequenceLengths, combine_lengths, count_lengths
 from argn_assets.tables.split import row_keys
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ class TableStats:
         schema: the table's columns, keys and frame kind.
         columns: stats of every modelled column, in the table's order.
         n_rows: rows the statistics were made of.
+        lengths: rows per key of the context key; None without one.
     """
 
     schema: TableSchema
     columns: dict[str, Stats]
     n_rows: int
+    lengths: SequenceLengths | None = None
 
     def sub_columns(self) -> dict[str, tuple[SubColumn, ...]]:
         """Return the sub-columns of each modelled column, in order."""
@@ -58,7 +61,8 @@ class TableStats:
         schema = dataclasses.asdict(self.schema)
         schema["columns"] = [{k: v for k, v in c.items() if v not in (None, "")} for c in schema["columns"]]
         columns = {name: {"encoding": stats.NAME, **stats.to_json()} for name, stats in self.columns.items()}
-        return {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
+        document = {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
+        return document if self.lengths is None else {**document, "lengths": dataclasses.astuple(self.lengths)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> TableStats:
@@ -74,7 +78,8 @@ class TableStats:
         for name, column in document["columns"].items():
             values = dict(column)
             columns[name] = encodings()[values.pop("encoding")].STATS.from_json(values)
-        return cls(TableSchema(**schema), columns, document["n_rows"])
+        lengths = SequenceLengths(*document["lengths"]) if "lengths" in document else None
+        return cls(TableSchema(**schema), columns, document["n_rows"], lengths)
 
     def to_bytes(self) -> bytes:
         """Return the canonical byte form: equal stats give equal bytes."""
@@ -100,12 +105,14 @@ class PartialStats:
         columns: the partial of every modelled column.
         n_rows: rows of the batch.
         subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
+        lengths: how many subjects have 0, 1, 2 … rows, [L + 1]; None where each row is a subject.
     """
 
     schema: TableSchema
     columns: dict[str, Any]
     n_rows: int
     subjects: tuple[int, ...] | None = None
+    lengths: NDArray[np.int64] | None = None
 
 
 def compute_stats(
@@ -171,7 +178,9 @@ def compute_partial_stats(
     )
     subjects = row_keys(table, context_key) if context_key is not None else None
     partials = {name: _partial(table[name], encoding, subjects) for name, encoding in counted.items()}
-    return PartialStats(schema, partials, len(table), _fewest(subjects) if subjects is not None else None)
+    if subjects is None:
+        return PartialStats(schema, partials, len(table))
+    return PartialStats(schema, partials, len(table), _fewest(subjects), count_lengths(subjects))
 
 
 def _fewest(subjects: NDArray[np.uint64]) -> tuple[int, ...]:
@@ -242,7 +251,9 @@ def combine_partial_stats(
     if value_protection:
         _warn_of_few_subjects(partials, n_rows)
         schema = _without_hidden_categories(schema, columns)
-    return TableStats(schema, columns, n_rows)
+    lengths = [p.lengths for p in partials if p.lengths is not None]
+    protection = Protection.drawn(Seed(seed), "sequence length") if value_protection else UNPROTECTED
+    return TableStats(schema, columns, n_rows, combine_lengths(lengths, protection) if lengths else None)
 
 
 def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
