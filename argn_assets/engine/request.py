@@ -1,0 +1,117 @@
+"""One request to generate a flat table: checked once, then served in any cut of rows."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from argn_assets.artifact import ModelArtifact
+from argn_assets.engine.context import Context
+from argn_assets.engine.generate import GenerationConfig, Given, generate_codes, load_model
+from argn_assets.engine.given import given_from_seed, restore_seed
+from argn_assets.engine.keys import generated_keys
+from argn_assets.engine.train import choose_device
+from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
+from argn_assets.schema import full_sub_columns
+from argn_assets.seeds import Seed
+from argn_assets.tables.encode import decode_codes
+from argn_assets.tables.frames import from_polars, to_polars
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from argn_assets.tables.frames import Frame
+
+
+def root_seed(random_state: int | None) -> Seed:
+    """Return the seed of a call: the given one, or one drawn anew."""
+    return Seed(secrets.randbits(63) if random_state is None else random_state)
+
+
+def generation_config(temperature: float, top_p: float, batch_size: int | None) -> GenerationConfig:
+    """Return the checked settings of a call; None chooses the batch size."""
+    settings: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
+    return GenerationConfig(temperature=temperature, top_p=top_p, **settings)
+
+
+class FlatRequest:
+    """What is to be generated: checked once, then served in any cut of rows."""
+
+    def __init__(
+        self,
+        artifact: ModelArtifact,
+        sample_size: int | None,
+        ctx_data: Frame | None,
+        seed_data: Frame | None,
+        device: str,
+    ):
+        if artifact.is_sequential:
+            raise UserError("The artifact models sequences. Use generate_sequential, which returns rows per key.")
+        if sample_size is not None and sample_size < 0:
+            raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
+        self.artifact, self.stats = artifact, artifact.tgt_stats
+        self.context = given_context(artifact, ctx_data)
+        self.seed_table = to_polars(seed_data) if seed_data is not None else None
+        self.n_rows = self._row_count(sample_size)
+        self.model = load_model(artifact, choose_device(device)) if artifact.weights else None
+
+    def _row_count(self, sample_size: int | None) -> int:
+        tables = {"seed_data": self.seed_table, "ctx_data": self.context.table if self.context else None}
+        sizes = {name: len(table) for name, table in tables.items() if table is not None}
+        if sample_size is None:
+            sample_size = next(iter(sizes.values()), self.stats.n_rows)
+        for name, size in sizes.items():
+            if size < sample_size:
+                raise DataError(
+                    f"sample_size is {sample_size} but {name} has {size} rows; each row needs one of its own."
+                )
+        return sample_size
+
+    def rows(self, start: int, stop: int, seed: Seed, config: GenerationConfig) -> pl.DataFrame:
+        """Generate the rows from `start` to `stop` with logical dtypes and keys."""
+        n_rows = stop - start
+        seeds = self.seed_table[start:stop] if self.seed_table is not None else None
+        sub_columns = list(full_sub_columns(self.stats.sub_columns()))
+        codes = np.zeros((0, n_rows), dtype=np.uint16)
+        if self.model is not None:
+            given = given_from_seed(self.artifact, seeds, n_rows)
+            n_context = 0
+            if self.context is not None:
+                block = self.context.encoded.codes[:, start:stop]
+                n_context, width = len(block), len(self.context.encoded.columns)
+                observed = np.concatenate([np.ones((width, n_rows), dtype=bool), given.observed])
+                offered = np.concatenate([np.ones(width, dtype=bool), given.offered])
+                given = Given(np.concatenate([block.astype(np.uint16), given.codes]), observed, offered)
+                sub_columns = [*self.context.encoded.sub_columns, *sub_columns]
+            codes = generate_codes(self.model, sub_columns, given, seed, config, start)[n_context:]
+        table = decode_codes(codes, self.stats, seed=seed, first_row=start)
+        keys = generated_keys(
+            self.stats.schema, self.context.keys(start, stop) if self.context else None, seed, start, n_rows
+        )
+        return restore_seed(pl.DataFrame({**table.to_dict(), **keys}), seeds, self.stats.schema)
+
+    def batches(self, seed: Seed, config: GenerationConfig) -> Iterator[pa.RecordBatch]:
+        """Yield the rows as Arrow record batches."""
+        for start in range(0, self.n_rows, config.batch_size):
+            table = self.rows(start, min(start + config.batch_size, self.n_rows), seed, config)
+            yield from table.to_arrow().combine_chunks().to_batches()
+
+    def frame(self, table: pl.DataFrame) -> Any:
+        """Return the table as the kind of frame that was trained on."""
+        return from_polars(table, self.stats.schema)
+
+
+def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | None:
+    """Return the encoded context, or None for a model without; SchemaError where one is given and not the other."""
+    if artifact.ctx_stats is None:
+        if ctx_data is not None:
+            raise SchemaError("The model was trained without context, so it cannot use ctx_data. Leave ctx_data out.")
+        return None
+    if ctx_data is None:
+        names = ", ".join(artifact.ctx_stats.columns)
+        raise SchemaError(f"The model was trained with context. Pass ctx_data with the columns {names}.")
+    return Context.of_table(to_polars(ctx_data), artifact.ctx_stats)
