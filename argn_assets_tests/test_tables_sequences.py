@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from argn_assets.encodings.protection import Protection
 from argn_assets.tables import compute_stats, decode_table, encode_table
 from argn_assets.tables.encode import EncodedTable
-from argn_assets.tables.sequences import bring_together, combine_lengths, count_lengths
+from argn_assets.tables.sequences import MOST_CELLS, bring_together, combine_lengths, count_lengths
 from argn_assets.tables.stats import TableStats, combine_partial_stats, compute_partial_stats
 
 KEYS = st.lists(st.integers(0, 9), max_size=40).map(lambda keys: np.array(keys, dtype=np.uint64))
@@ -91,7 +91,22 @@ def test_stats_with_lengths_survive_bytes():
 def test_a_length_that_too_few_subjects_reach_is_not_shown():  # E23
     counts = [count_lengths(np.repeat(np.arange(12, dtype=np.uint64), [1] * 4 + [2] * 6 + [50, 60]))]
     shown = combine_lengths(counts, Protection(5))
-    assert (shown.least, shown.most) == (2, 2)
+    assert (shown.lows, shown.highs) == ((2,), (2,))
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=300), st.sampled_from([0, 5, 7]))
+def test_every_cell_of_lengths_and_both_ends_are_shared_by_enough_subjects(lengths, threshold):  # E23
+    keys = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
+    cells = combine_lengths([count_lengths(keys)], Protection(threshold))
+    assert len(cells.lows) <= 2 * MOST_CELLS
+    if len(lengths) < threshold:
+        return
+    counted = np.clip(lengths, cells.least, cells.most)
+    for low, high in zip(cells.lows, cells.highs, strict=True):
+        assert sum(low <= length <= high for length in counted) >= max(1, threshold)
+    assert sum(length >= cells.most for length in lengths) >= max(1, threshold)
+    if threshold == 0 and len(set(lengths)) <= MOST_CELLS:
+        assert cells.lows == cells.highs == tuple(sorted(set(lengths)))
 
 
 @pytest.mark.parametrize("n_subjects", [1, 4])

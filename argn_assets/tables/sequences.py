@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,44 @@ from argn_assets.seeds import mix64
 _STEP = np.uint64(0xD1342543DE82EF95)  # an odd number far from mix64's own increment: steps of a sequence never collide
 
 
+MOST_CELLS = 128  # of lengths; up to as many different lengths have a cell each
+
+
 @dataclass(frozen=True, slots=True)
 class SequenceLengths:
-    """Rows per key: the least, the most and the median that may be shown. Keys without any row are not counted."""
+    """Rows per key, as cells of lengths that may be shown. Keys without any row are not counted.
 
-    least: int
-    most: int
+    Attributes:
+        lows, highs: the shortest and longest length of each cell, ascending, [K].
+        median: rows of half the keys, at most.
+    """
+
+    lows: tuple[int, ...]
+    highs: tuple[int, ...]
     median: int
+
+    @property
+    def least(self) -> int:
+        """Rows of the shortest sequence that may be shown."""
+        return self.lows[0]
+
+    @property
+    def most(self) -> int:
+        """Rows of the longest sequence that may be shown."""
+        return self.highs[-1]
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> SequenceLengths:
+        """Read what `dataclasses.asdict` wrote, from JSON."""
+        return cls(tuple(document["lows"]), tuple(document["highs"]), document["median"])
+
+    def with_empty(self) -> SequenceLengths:
+        """Return the same with a cell for sequences without rows."""
+        return SequenceLengths((0, *self.lows), (0, *self.highs), self.median)
+
+    def cell_of(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the cell of each length, the nearest for one that has none, [B]."""
+        return np.maximum(np.searchsorted(np.asarray(self.lows), lengths, side="right") - 1, 0)
 
 
 def bring_together(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -63,21 +95,35 @@ def count_lengths(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def combine_lengths(counts: Iterable[NDArray[np.int64]], protection: Protection) -> SequenceLengths:
-    """Return the lengths that protection allows to show; a length is shown where enough keys are as long, or as short.
+    """Return the lengths that protection allows to show: rare ones share a cell, from which any length may be drawn.
 
     >>> from argn_assets.encodings.protection import UNPROTECTED
     >>> combine_lengths([np.array([0, 2, 1]), np.array([0, 0, 0, 1])], UNPROTECTED)
-    SequenceLengths(least=1, most=3, median=1)
+    SequenceLengths(lows=(1, 2, 3), highs=(1, 2, 3), median=1)
     """
     parts = list(counts)
     total = np.zeros(max(map(len, parts)), dtype=np.int64)
     for part in parts:
         total[: len(part)] += part
-    needed = max(1, protection.threshold)
     as_short, as_long = np.cumsum(total), np.cumsum(total[::-1])[::-1]
-    shown = np.flatnonzero((as_short >= needed) & (as_long >= needed))
-    if len(shown) == 0:
-        return SequenceLengths(1, 1, 1)
-    median = int(np.searchsorted(as_short, (total.sum() + 1) // 2))
-    least, most = int(shown[0]), int(shown[-1])
-    return SequenceLengths(least, most, min(max(median, least), most))
+    threshold = max(1, protection.threshold)
+    within = np.flatnonzero((as_short >= threshold) & (as_long >= threshold))
+    if len(within) == 0:
+        return SequenceLengths((1,), (1,), 1)
+    # An extreme that too few reach is a person: longer and shorter sequences count as the ends of what may be shown.
+    least, most = int(within[0]), int(within[-1])
+    total[least], total[most] = as_short[least], as_long[most]
+    seen = [length for length in range(least, most + 1) if total[length]]
+    fewest = max(threshold, -(-int(as_short[-1]) // MOST_CELLS) if len(seen) > MOST_CELLS else 1)
+    cells = [(least, least, 0)]  # low, high, keys
+    for length in seen:
+        low, _, n_keys = cells[-1]
+        if n_keys < fewest:
+            cells[-1] = (low, length, n_keys + int(total[length]))
+        else:
+            cells.append((length, length, int(total[length])))
+    if len(cells) > 1 and cells[-1][2] < threshold:
+        cells[-2:] = [(cells[-2][0], most, cells[-2][2])]
+    lows, highs, _ = zip(*cells, strict=True)
+    median = int(np.searchsorted(as_short, (as_short[-1] + 1) // 2))
+    return SequenceLengths(lows, highs, min(max(median, least), most))

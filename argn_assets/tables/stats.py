@@ -21,8 +21,10 @@ from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protect
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
+from argn_assets.tables.categories import with_categories, with_common_categories
 from argn_assets.tables.decide import DECLARED, counted_as, decide
-from argn_assets.tables.frames import column_dtypes, dtype_named, enum_categories, enum_name, frame_kind, to_polars
+from argn_assets.tables.dtypes import as_ticks, dtype_named
+from argn_assets.tables.frames import column_dtypes, frame_kind, to_polars
 from argn_assets.tables.infer import ColumnChoice, check_declared
 from argn_assets.tables.sequences import SequenceLengths, combine_lengths, count_lengths
 from argn_assets.tables.split import row_keys
@@ -62,7 +64,7 @@ class TableStats:
         schema["columns"] = [{k: v for k, v in c.items() if v not in (None, "")} for c in schema["columns"]]
         columns = {name: {"encoding": stats.NAME, **stats.to_json()} for name, stats in self.columns.items()}
         document = {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
-        return document if self.lengths is None else {**document, "lengths": dataclasses.astuple(self.lengths)}
+        return document if self.lengths is None else {**document, "lengths": dataclasses.asdict(self.lengths)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> TableStats:
@@ -78,7 +80,7 @@ class TableStats:
         for name, column in document["columns"].items():
             values = dict(column)
             columns[name] = encodings()[values.pop("encoding")].STATS.from_json(values)
-        lengths = SequenceLengths(*document["lengths"]) if "lengths" in document else None
+        lengths = SequenceLengths.from_json(document["lengths"]) if "lengths" in document else None
         return cls(TableSchema(**schema), columns, document["n_rows"], lengths)
 
     def to_bytes(self) -> bytes:
@@ -177,7 +179,7 @@ def compute_partial_stats(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
     subjects = row_keys(table, context_key) if context_key is not None else None
-    partials = {name: _partial(table[name], encoding, subjects) for name, encoding in counted.items()}
+    partials = {name: _partial(as_ticks(table[name]), encoding, subjects) for name, encoding in counted.items()}
     if subjects is None:
         return PartialStats(schema, partials, len(table))
     return PartialStats(schema, partials, len(table), _fewest(subjects), count_lengths(subjects))
@@ -265,6 +267,7 @@ def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
         dataclasses.replace(s, columns=tuple(known.get(c.name, c) if c.dtype == "null" else c for c in s.columns))
         for s in schemas
     ]
+    filled = with_common_categories(filled)
     for other in filled[1:]:
         if other != filled[0]:
             raise SchemaError(f"Batches of one table differ in their columns: {_difference(filled[0], other)}.")
@@ -299,17 +302,17 @@ def _warn_of_few_subjects(partials: Sequence[PartialStats], n_rows: int) -> None
 
 
 def _without_hidden_categories(schema: TableSchema, columns: dict[str, Stats]) -> TableSchema:
-    """Return the schema with Enum types that declare the categories shown by the stats, and no others."""
-    shown = {name: set(getattr(stats, "categories", ())) for name, stats in columns.items()}
+    """Return the schema with types that declare the categories shown by the stats, and no others."""
     return dataclasses.replace(
         schema,
-        columns=tuple(
-            dataclasses.replace(c, frame_dtype=enum_name([t for t in declared if t in shown.get(c.name, ())]))
-            if (declared := enum_categories(c)) is not None
-            else c
-            for c in schema.columns
-        ),
+        columns=tuple(with_categories(c, _shown(columns.get(c.name))) for c in schema.columns),
     )
+
+
+def _shown(stats: Stats | None) -> tuple[Any, ...] | None:
+    """Return the values that the stats show one by one; None where they do not list them, or the column is a key."""
+    shown: tuple[Any, ...] | None = getattr(stats, "categories", getattr(stats, "values", None))
+    return shown
 
 
 def _reduce(column: ColumnSchema, partials: list[Any], protection: Protection) -> Stats:
@@ -321,5 +324,9 @@ def _reduce(column: ColumnSchema, partials: list[Any], protection: Protection) -
 
 def _difference(one: TableSchema, other: TableSchema) -> str:
     names = {c.name for c in one.columns} ^ {c.name for c in other.columns}
-    changed = [a.name for a, b in zip(one.columns, other.columns, strict=False) if a != b]
+    changed = [
+        f"{a.name} ({a.dtype} and {b.dtype})" if a.dtype != b.dtype else a.name
+        for a, b in zip(one.columns, other.columns, strict=False)
+        if a != b
+    ]
     return ", ".join(sorted(names) or changed) or "frame kind or keys"
