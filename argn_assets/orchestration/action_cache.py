@@ -57,7 +57,7 @@ def find_action(store: ArtifactStore, key: str) -> tuple[StoredAction, Manifest]
         if document is None:
             return None
         action = StoredAction.model_validate(document)
-        manifest = store.read_manifest(action.manifest)
+        manifest = store.reuse_manifest(action.manifest)
         complete = all(store.blobs.exists(manifest.dataset, record.path) for record in manifest.items)
     except (StoreError, ValidationError):
         return None

@@ -13,7 +13,7 @@ dangling reference (T21).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 
 from argn_assets.errors import ArtifactConflict, MissingArtifact, UnsafeName, UnsupportedManifestVersion
@@ -23,7 +23,7 @@ from argn_assets.store.documents import JsonObject, seal, unseal
 from argn_assets.store.ids import ExecutionPath, parse_artifact_id
 from argn_assets.store.manifest import Manifest
 from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
-from argn_assets.store.port import Port, open_port
+from argn_assets.store.port import Port, open_port, utc_now
 from argn_assets.store.records import ArtifactRecord, time_text
 from argn_assets.store.refs import RefLog
 
@@ -33,16 +33,12 @@ STORE_VERSION = 1
 _MANIFEST = "manifest.yaml"
 
 
-def utc_now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
-
-
 class ArtifactStore:
     """A store on any URL that a back-end speaks; use `ArtifactStore.open`."""
 
     def __init__(self, port: Port, now: Callable[[], datetime] = utc_now):
         self.port, self.now = port, now
+        port.now = now
         self.url = port.url
         self.blobs = BlobStore(port)
         self.actions = ActionCache(port)
@@ -126,12 +122,26 @@ class ArtifactStore:
         """
         path, text = check_path(manifest.path or ""), manifest.to_bytes()
         for record in manifest.items:
-            if not self.blobs.exists(manifest.dataset, record.path):
-                raise MissingArtifact(
-                    f"{record.path} of {record.artifact_id} is gone before its manifest; register again."
-                )
+            self._touch_for(record, f"binaries/{manifest.dataset}/{record.path}")
+            for source in {source.manifest for source in record.depends_on} - {None, path}:
+                self._touch_for(record, str(source))
         if not self.port.create(path, text):
             raise ArtifactConflict(f"{path} is committed already; a repeated step needs the next attempt number.")
+
+    def reuse_manifest(self, path: str) -> Manifest:
+        """Return a manifest whose artifacts are to be used again, and make it young: no collector takes it for now.
+
+        Raises:
+            MissingArtifact: it is not there (any more); and as `read_manifest`.
+        """
+        manifest = self.read_manifest(path)
+        self.port.touch(path)
+        return manifest
+
+    def forget_manifest(self, path: str) -> None:
+        """Let go of what was parsed from a manifest that is removed."""
+        with self._lock:
+            self._manifests.pop(path, None)
 
     def find_record(self, dataset: str, artifact_id: str, run: str | None = None) -> ArtifactRecord:
         """Return the record of an id.
@@ -154,6 +164,15 @@ class ArtifactStore:
                 return manifest.record(artifact_id)
         where = f"run {run}" if run else "what its refs point to"
         raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
+
+    def _touch_for(self, record: ArtifactRecord, path: str) -> None:
+        """Make what a record names young, so that it is there when its manifest is."""
+        try:
+            self.port.touch(path)
+        except MissingArtifact as error:
+            raise MissingArtifact(
+                f"{path} of {record.artifact_id} is gone before its manifest; register again."
+            ) from error
 
     def _published(self, dataset: str) -> Iterator[str]:
         """Yield the manifests that the refs of a data set point to."""

@@ -4,6 +4,8 @@ The same bytes are stored once per data set, whatever their type and class are c
 digits of the hash are in the name; where they are taken by other content, 16, 24 or all 64 are (T1), so a record's
 `path` is what counts. Nothing is ever written over: a stored blob that went bad keeps its name, and the same content
 put again goes under a longer one.
+
+A blob that is found stored is touched before it is looked at: from then on it is too young for a collector.
 """
 
 from __future__ import annotations
@@ -108,6 +110,18 @@ class BlobStore:
         except MissingArtifact:
             return False
 
+    def reuse(self, dataset: str, path: str, content_hash: str) -> bool:
+        """Make a blob young and say whether its bytes are whole; False too if it is not there (any more)."""
+        try:
+            self.touch(dataset, path)
+        except MissingArtifact:
+            return False
+        return self.verify(dataset, path, content_hash)
+
+    def touch(self, dataset: str, path: str) -> None:
+        """Make a blob young, so that no collector takes it for the grace period; MissingArtifact if it is gone."""
+        self._port.touch(self._full(dataset, path))
+
     @contextmanager
     def _finished(self, content: bytes | Path | BinaryIO) -> Iterator[tuple[bytes | Path, str, int]]:
         """Give finished bytes, or a finished file of the spool, with their hash and size."""
@@ -144,7 +158,7 @@ class BlobStore:
 
     def _holds(self, dataset: str, name: str, content_hash: str, size: int) -> bool:
         full = self._full(dataset, name)
-        return self._port.size(full) == size and self.verify(dataset, name, content_hash)
+        return self._port.size(full) == size and self.reuse(dataset, name, content_hash)
 
     def _full(self, dataset: str, path: str) -> str:
         return f"binaries/{check_dataset(dataset)}/{path}"

@@ -4,6 +4,8 @@
    that was created never changes its content.
 2. Of any number of processes that create the same name, exactly one is told True.
 3. An answer that got lost is found out by reading back (a put that failed may have worked).
+4. An object has an age, which `touch` makes zero. `remove_old` looks at it and removes; in folders and in memory no
+   `touch` comes between the two, object stores look right before they delete.
 
 One back-end is one file in `backends/` that names its URL protocols in `PROTOCOLS` and offers `open_port`; nothing
 else lists them, and `BackendTests` of the conformance suite holds each of them to these promises.
@@ -12,9 +14,13 @@ else lists them, and `BackendTests` of the conformance suite holds each of them 
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +35,26 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object in a listing.
+
+    Attributes:
+        path: relative to the root.
+        size_bytes: of its content.
+        touched_at: when it was created or touched, in UTC.
+    """
+
+    path: str
+    size_bytes: int
+    touched_at: datetime
+
+
 class Port(ABC):
     """Objects under a root, by relative path (`binaries/cdnow/model_X_0123456789ab.argn`).
 
@@ -37,6 +63,8 @@ class Port(ABC):
     """
 
     url: str
+    now: Callable[[], datetime] = staticmethod(utc_now)  # what objects are stamped with; object stores have their own
+    shortest_grace: timedelta = timedelta(0)  # objects younger than half of it are not touched again
 
     def create(self, path: str, content: bytes | Path) -> bool:
         """Put a whole object under a name that is free; False if the name is taken, whatever it holds.
@@ -108,6 +136,45 @@ class Port(ABC):
         except MissingArtifact:
             return
 
+    def entries(self, folder: str) -> list[Entry]:
+        """Return all objects below `folder` with their sizes and ages, in no order; [] if it is not there."""
+        try:
+            with self._reported("list", folder):
+                return self._entries(check_path(folder))
+        except MissingArtifact:
+            return []
+
+    def touch(self, path: str) -> None:
+        """Make an object young again; MissingArtifact if there is none, and then it was not there to be made young."""
+        with self._reported("touch", path):
+            self._touch(check_path(path))
+
+    def remove_old(self, paths: Iterable[str], before: datetime) -> list[str]:
+        """Remove those of the objects that nobody created or touched after `before`, for good; return their paths."""
+        removed: list[str] = []
+        try:
+            for path in paths:
+                try:
+                    with self._reported("remove", path):
+                        if self._remove_old(check_path(path), before):
+                            removed.append(path)
+                except MissingArtifact:
+                    continue
+        finally:
+            with self._reported("remove", "its folder"):
+                self._after_removal(removed)
+        return removed
+
+    def clear_spool(self, before: datetime) -> list[str]:
+        """Remove unfinished files that crashed writers left and nobody wrote to after `before`; return their names."""
+        removed = []
+        with self._reported("clear", "the spool"):
+            for file in sorted(self.spool_folder().iterdir()):
+                if file.is_file() and datetime.fromtimestamp(file.stat().st_mtime, UTC) <= before:
+                    file.unlink(missing_ok=True)
+                    removed.append(file.name)
+        return removed
+
     @abstractmethod
     def spool_folder(self) -> Path:
         """Return an existing local folder for files that are to become objects."""
@@ -133,6 +200,19 @@ class Port(ABC):
 
     @abstractmethod
     def _delete(self, path: str) -> None: ...
+
+    @abstractmethod
+    def _entries(self, folder: str) -> list[Entry]: ...
+
+    @abstractmethod
+    def _touch(self, path: str) -> None: ...
+
+    @abstractmethod
+    def _remove_old(self, path: str, before: datetime) -> bool: ...
+
+    def _after_removal(self, paths: list[str]) -> None:
+        """Make removals survive a power cut, where that is not so already."""
+        del paths
 
     def _arrived(self, path: str, content: bytes | Path) -> bool:
         """Say whether a put that failed has worked all the same."""
@@ -179,6 +259,13 @@ def _backends() -> dict[str, ModuleType]:
     package = import_module("argn_assets.store.backends")
     modules = [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
     return {protocol: module for module in modules for protocol in module.PROTOCOLS}
+
+
+def temporary_spool() -> Path:
+    """Return this user's folder for unfinished files among the system's temporary files, made if need be."""
+    folder = Path(tempfile.gettempdir()) / f"argn-spool-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _unavailable(verb: str, name: str, error: OSError) -> StoreUnavailable:

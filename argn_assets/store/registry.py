@@ -3,7 +3,8 @@
 1. An id stands for one content within an execution: again with the same bytes is a no-op, with others a conflict.
 2. A dependency must exist when it is named, and is named by its bytes.
 3. Blobs are stored before the manifest that names them (T21); until `commit` nobody sees the records.
-4. A commit is one immutable manifest; repeating a step takes the next attempt number.
+4. A commit is one immutable manifest: again with the same records is a no-op; repeating a step with others takes the
+   next attempt number.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from argn_assets.errors import ArtifactConflict, MissingArtifact
 from argn_assets.store.artifact_store import ArtifactStore, manifest_path
 from argn_assets.store.blobs import Blob
 from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest
-from argn_assets.store.drafts import Description, Source, draft_record, plain_object
+from argn_assets.store.drafts import Description, Details, Source, draft_record, plain_object
 from argn_assets.store.formats import encode_value, find_format, value_hash
 from argn_assets.store.graph import DEPTH_LIMIT, closure, same_bytes
 from argn_assets.store.ids import generate_artifact_id, parse_artifact_id
 from argn_assets.store.manifest import Manifest
+from argn_assets.store.meta_models import build_meta_config
 from argn_assets.store.names import check_dataset, check_pipeline_id, run_folder
-from argn_assets.store.records import ArtifactRecord, Dependency
+from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency
 
 
 class ArtifactRegistry:
@@ -97,6 +99,34 @@ class ArtifactRegistry:
             self.store.actions.put(key, stored)
         return self._keep(draft, blob, data_hash)
 
+    def register_meta_model(
+        self,
+        value: object,
+        *,
+        sources: Sequence[Source],
+        feature_columns: Sequence[str],
+        **details: Unpack[Details],
+    ) -> ArtifactRecord:
+        """Store a model over other artifacts and record it, as `register_object` does.
+
+        Args:
+            value: the meta-model.
+            sources: ids, dependencies or records of what gives its features, in the order of the features.
+            feature_columns: the feature of each source, in the same order.
+            details: see `Details`.
+        Raises:
+            ConfigError: there is not one feature for each source, or one is named twice; and as `register_object`.
+        """
+        named = [self._dependency(source) for source in sources]
+        config = build_meta_config(named, feature_columns, details["artifact_id"])
+        description: Description = {
+            **details,
+            "artifact_type": ArtifactType.META_MODEL,
+            "depends_on": named,
+            "meta_config": config,
+        }
+        return self.register_object(value, **description)
+
     def resolve(self, artifact_id: str, run: str | None = None) -> ArtifactRecord:
         """Return the record of an id: of this execution, else of `run`, else of what the data set's refs point to.
 
@@ -163,9 +193,9 @@ class ArtifactRegistry:
             name: for people: the asset's name.
             predictions: rows of the quality summary, strict JSON.
         Returns:
-            the manifest, with its path.
+            the manifest, with its path; the one that is there, if this attempt was committed with the same records.
         Raises:
-            ArtifactConflict: this attempt is committed already, or an artifact is of another step.
+            ArtifactConflict: this attempt is committed with other records, or an artifact is of another step.
             MissingArtifact: a blob is gone; nothing was published.
         """
         step = parse_artifact_id(self.generate_id(step_index, branch_path=branch_path, fold_id=fold_id))
@@ -186,8 +216,7 @@ class ArtifactRegistry:
             predictions=tuple(rows),
             path=path,
         )
-        self.store.write_manifest(manifest)
-        return manifest
+        return self._publish(manifest, path)
 
     def _draft(self, description: Description) -> ArtifactRecord:
         """Check a description before anything is stored; return a record that wants its blob."""
@@ -196,6 +225,17 @@ class ArtifactRegistry:
         if draft.pipeline_id != self.pipeline_id:
             raise ArtifactConflict(f"{draft.artifact_id} is not of the pipeline {self.pipeline_id}; use generate_id.")
         return draft
+
+    def _publish(self, manifest: Manifest, path: str) -> Manifest:
+        """Write a manifest, or return the one of the same artifacts that is there."""
+        try:
+            self.store.write_manifest(manifest)
+        except ArtifactConflict:
+            known = self.store.read_manifest(path)
+            if known.run_id != manifest.run_id or _told(known) != _told(manifest):
+                raise
+            return known
+        return manifest
 
     def _put(self, content: bytes | Path | BinaryIO, draft: ArtifactRecord) -> Blob:
         extension = find_format(draft.format).extension
@@ -233,7 +273,7 @@ class ArtifactRegistry:
         if found is None:
             return None
         path, content_hash, size = str(found["path"]), str(found["content_hash"]), cast(int, found["size_bytes"])
-        if not self.store.blobs.verify(self.dataset, path, content_hash):
+        if not self.store.blobs.reuse(self.dataset, path, content_hash):
             return None
         return Blob(path=path, content_hash=content_hash, size_bytes=size, deduplicated=True)
 
@@ -260,3 +300,11 @@ class ArtifactRegistry:
             ids = ", ".join(self._records) or "nothing"
             raise MissingArtifact(f"{artifact_id} was not registered in this execution; {ids} was.")
         return self._records[artifact_id]
+
+
+def _told(manifest: Manifest) -> tuple[object, ...]:
+    """Return what a manifest says, without when it was said."""
+    items = [
+        (item.artifact_id, item.name, item.content_hash, item.params_hash, item.depends_on) for item in manifest.items
+    ]
+    return items, manifest.predictions

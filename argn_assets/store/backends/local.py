@@ -2,24 +2,32 @@
 
 A hard link is atomic and refuses a name that is taken, which neither `rename` nor fsspec's local `mode="create"` do
 (measured: 18 of 200 races of eight threads with more than one winner there, none with links).
+
+One lock file, shared by those who make or touch objects and held alone by who removes one, keeps a removal from coming
+between a look and a touch, and an empty folder from going while a link is made in it. It is held for microseconds and
+ends with its process.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 from uuid import uuid4
 
-from argn_assets.store.port import Port
+from argn_assets.store.port import Entry, Port
 
 PROTOCOLS = ("file", "local")
 
 _SPOOL = ".spool"
+_LOCK = ".lock"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
@@ -42,8 +50,10 @@ class LocalPort(Port):
             return False
         temporary = self._write_spool(content, 0o444) if isinstance(content, bytes) else _finish(content)
         try:
-            _make_folder(final.parent)
-            created = _link(temporary, final)
+            _stamp(temporary, self.now())
+            with self._locked(fcntl.LOCK_SH):
+                _make_folder(final.parent)
+                created = _link(temporary, final)
         finally:
             if isinstance(content, bytes):
                 temporary.unlink()
@@ -77,14 +87,75 @@ class LocalPort(Port):
         final = self.root / path
         temporary = self._write_spool(content, 0o644, durable=False)
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, final)
+            with self._locked(fcntl.LOCK_SH):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(temporary, final)
         except OSError:
             temporary.unlink()
             raise
 
     def _delete(self, path: str) -> None:
-        (self.root / path).unlink()
+        with self._locked(fcntl.LOCK_EX):
+            (self.root / path).unlink()
+        self._after_removal([path])
+
+    def _entries(self, folder: str) -> list[Entry]:
+        found: list[Entry] = []
+        waiting = [folder]
+        while waiting:
+            below = waiting.pop()
+            with os.scandir(self.root / below) as entries:
+                for entry in entries:
+                    path = f"{below}/{entry.name}"
+                    if entry.is_dir():
+                        waiting.append(path)
+                        continue
+                    with suppress(FileNotFoundError):  # removed since it was listed
+                        stat = entry.stat()
+                        found.append(Entry(path, stat.st_size, _time(stat)))
+        return found
+
+    def _touch(self, path: str) -> None:
+        with self._locked(fcntl.LOCK_SH):
+            _stamp(self.root / path, self.now())
+
+    def _remove_old(self, path: str, before: datetime) -> bool:
+        file = self.root / path
+        with self._locked(fcntl.LOCK_EX):
+            old = _time(file.stat()) <= before
+            if old:
+                file.unlink()
+        return old
+
+    def _after_removal(self, paths: list[str]) -> None:
+        for emptied in {(self.root / path).parent for path in paths}:
+            folder = emptied
+            while folder != self.root and self._removed_empty(folder):
+                folder = folder.parent
+            with suppress(FileNotFoundError):  # another collector removed it, and saw to it
+                _sync_folder(folder)
+
+    def _removed_empty(self, folder: Path) -> bool:
+        try:
+            with self._locked(fcntl.LOCK_EX):
+                folder.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        return True
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        """Hold the root's lock, shared or alone; closing the file gives it back."""
+        handle = os.open(self.root / _LOCK, os.O_RDONLY | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, kind)
+            yield
+        finally:
+            os.close(handle)
 
     def _write_spool(self, content: bytes, mode: int, *, durable: bool = True) -> Path:
         """Return a finished temporary file; a failed one is removed."""
@@ -108,6 +179,16 @@ def open_port(url: str, options: Mapping[str, object]) -> LocalPort:
     del options  # a folder has none
     _, separator, path = url.partition("://")
     return LocalPort(Path(unquote(path) if separator else url).expanduser())
+
+
+def _stamp(file: Path, time: datetime) -> None:
+    """Make `time` the age of a file."""
+    nanoseconds = (time - _EPOCH) // timedelta(microseconds=1) * 1000
+    os.utime(file, ns=(nanoseconds, nanoseconds))
+
+
+def _time(stat: os.stat_result) -> datetime:
+    return _EPOCH + timedelta(microseconds=stat.st_mtime_ns // 1000)
 
 
 def _link(finished: Path, final: Path) -> bool:

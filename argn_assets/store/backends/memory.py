@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
-from argn_assets.store.port import Port
+from argn_assets.store.port import Entry, Port, temporary_spool
 
 PROTOCOLS = ("memory",)
 
@@ -28,8 +28,8 @@ class MemoryPort(Port):
         self._root = "/" + url.partition("://")[2].strip("/")
 
     def spool_folder(self) -> Path:
-        """Return the system's folder for temporary files."""
-        return Path(tempfile.gettempdir())
+        """Return a folder among the system's temporary files."""
+        return temporary_spool()
 
     def _create(self, path: str, content: bytes | Path) -> bool:
         body = content if isinstance(content, bytes) else content.read_bytes()
@@ -37,6 +37,7 @@ class MemoryPort(Port):
             if self._files.exists(self._full(path)):
                 return False
             self._files.pipe_file(self._full(path), body)
+            self._touch(path)
         return True
 
     def _open(self, path: str) -> BinaryIO:
@@ -67,6 +68,25 @@ class MemoryPort(Port):
     def _delete(self, path: str) -> None:
         with _LOCK:
             self._files.rm_file(self._full(path))
+
+    def _entries(self, folder: str) -> list[Entry]:
+        with _LOCK:
+            found = self._files.find(self._full(folder), detail=True)
+            return [
+                Entry(name[len(self._root) :].lstrip("/"), int(info["size"]), self._files.modified(name))
+                for name, info in found.items()
+            ]
+
+    def _touch(self, path: str) -> None:
+        with _LOCK:
+            self._files.open(self._full(path), "rb").modified = self.now()
+
+    def _remove_old(self, path: str, before: datetime) -> bool:
+        with _LOCK:
+            old: bool = self._files.modified(self._full(path)) <= before
+            if old:
+                self._files.rm_file(self._full(path))
+        return old
 
     def _full(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}".rstrip("/")

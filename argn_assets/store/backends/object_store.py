@@ -6,21 +6,25 @@ no conformance run holds them to the promises of the port.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from argn_assets.errors import ConfigError
-from argn_assets.store.port import Port
+from argn_assets.store.port import Entry, Port, temporary_spool
 
 PROTOCOLS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 
 _PRECONDITION_FAILED = 412
+_TIMES = ("LastModified", "updated", "last_modified")  # as S3, Google and Azure call it in a listing
 
 
 class ObjectPort(Port):
     """Objects under a prefix of a bucket.
+
+    Their age is told by the store's own clock. Touching copies an object onto itself, so one that is young enough is
+    left alone. There is no removal on condition of an age: `remove_old` looks and then deletes, one request later.
 
     Args:
         url: what names the store in messages.
@@ -28,12 +32,14 @@ class ObjectPort(Port):
         root: bucket and prefix, without a slash at the end.
     """
 
+    shortest_grace = timedelta(hours=2)
+
     def __init__(self, url: str, files: Any, root: str):
         self.url, self._files, self._root = url.rstrip("/"), files, root.rstrip("/")
 
     def spool_folder(self) -> Path:
-        """Return the system's folder for temporary files."""
-        return Path(tempfile.gettempdir())
+        """Return a folder among the system's temporary files."""
+        return temporary_spool()
 
     def _create(self, path: str, content: bytes | Path) -> bool:
         try:
@@ -64,14 +70,39 @@ class ObjectPort(Port):
         return [name for name in (str(full).rstrip("/").rpartition("/")[2] for full in found) if name]
 
     def _find(self, folder: str) -> list[str]:
-        found = self._files.find(self._full(folder))
-        return [str(name)[str(name).index(self._root) + len(self._root) :].lstrip("/") for name in found]
+        return [self._relative(name) for name in self._files.find(self._full(folder))]
 
     def _replace(self, path: str, content: bytes) -> None:
         self._files.pipe_file(self._full(path), content)
 
     def _delete(self, path: str) -> None:
         self._files.rm_file(self._full(path))
+
+    def _entries(self, folder: str) -> list[Entry]:
+        found = self._files.find(self._full(folder), detail=True)
+        return [Entry(self._relative(name), int(info["size"]), self._time(info)) for name, info in found.items()]
+
+    def _touch(self, path: str) -> None:
+        info = self._files.info(self._full(path))
+        if self.now() - self._time(info) < self.shortest_grace / 2:
+            return
+        # S3 refuses to copy an object onto itself unless something changes: the metadata are written anew.
+        changes = {"MetadataDirective": "REPLACE"} if "LastModified" in info else {}
+        self._files.cp_file(self._full(path), self._full(path), **changes)
+
+    def _remove_old(self, path: str, before: datetime) -> bool:
+        old = self._time(self._files.info(self._full(path))) <= before
+        if old:
+            self._files.rm_file(self._full(path))
+        return old
+
+    def _time(self, info: Mapping[str, Any]) -> datetime:
+        found = next((info[name] for name in _TIMES if info.get(name)), None)
+        time = datetime.fromisoformat(found) if isinstance(found, str) else found
+        return cast(datetime, time or self._files.modified(info["name"]))
+
+    def _relative(self, name: object) -> str:
+        return str(name)[str(name).index(self._root) + len(self._root) :].lstrip("/")
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")
