@@ -15,6 +15,8 @@
         ├── ArtifactConflict   one name for two contents
         ├── RefConflict        two writers moved one ref; the other one won
         ├── UnsafeName         a name that would leave the store's root
+        ├── UnsafeClass        a pickle names what is not on the allow-list
+        ├── UnsafeArchive      a tar is not one that `argn artifacts export` writes
         ├── UnsupportedManifestVersion
         └── StoreUnavailable   the back-end did not answer, refused or is full
 
@@ -87,6 +89,27 @@ class RefConflict(StoreError):
 
 class UnsafeName(StoreError):
     """A name from outside would leave the store's root."""
+
+
+class UnsafeClass(StoreError):
+    """A pickle names something that is not on the allow-list; it was neither imported nor called.
+
+    Args:
+        class_name: what was named, with its module.
+        path: where.
+    """
+
+    def __init__(self, class_name: str, path: str):
+        super().__init__(
+            f"{path} names {class_name}, which is not on the list of classes that the format joblib loads "
+            "(argn_assets.store.joblib_format.ALLOWED); nothing of it was run. Store arrays as npz or safetensors, "
+            "settings as json."
+        )
+        self.class_name = class_name
+
+
+class UnsafeArchive(StoreError):
+    """A tar holds something that an exported artifact does not: links, devices, unknown or repeated members."""
 
 
 class UnsupportedManifestVersion(StoreError):

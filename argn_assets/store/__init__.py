@@ -3,6 +3,7 @@
     ArtifactStore      the place: blobs, manifests, refs, action cache
     ArtifactRegistry   registers what a step makes and commits it
     ArtifactLoader     loads it again, verified
+    export_artifact    writes it with all that it was made from as a tar; import_artifact takes it in again
 
 No Dagster and no torch in here; pandas, polars, pyarrow and numpy are imported when a table is encoded or decoded.
 """
@@ -14,9 +15,11 @@ from argn_assets.store.formats import FORMATS, Format
 from argn_assets.store.ids import ExecutionPath, generate_artifact_id, parse_artifact_id, pipeline_id
 from argn_assets.store.loader import ArtifactLoader
 from argn_assets.store.manifest import Manifest
+from argn_assets.store.meta_models import MetaModel
 from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency, Producer
 from argn_assets.store.refs import Ref
 from argn_assets.store.registry import ArtifactRegistry
+from argn_assets.store.transfer import export_artifact, import_artifact
 
 __all__ = [
     "FORMATS",
@@ -31,12 +34,15 @@ __all__ = [
     "JsonObject",
     "JsonValue",
     "Manifest",
+    "MetaModel",
     "Producer",
     "Ref",
     "arrow_data_hash",
     "canonical_json",
     "digest",
+    "export_artifact",
     "generate_artifact_id",
+    "import_artifact",
     "parse_artifact_id",
     "pipeline_id",
 ]

@@ -17,34 +17,42 @@ from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency, 
 Source = str | Dependency | ArtifactRecord
 
 
-class Description(TypedDict, total=False):
-    """What is said of an artifact when it is registered.
+class Details(TypedDict, total=False):
+    """What is said of every artifact when it is registered.
 
     Attributes:
         artifact_id: from `generate_id`, of the registry's pipeline.
         operation: `fit`, `transform`, `predict` …
-        artifact_type: one of `ArtifactType`; first part of the blob's file name.
         class_name: an identifier; second part of the blob's file name.
         format: a row of the format table.
         name: of this part among the outputs of the step, a table's name say; else the class name.
-        depends_on: ids, dependencies or records of what it was made from.
         params: what it was made with; strict JSON.
-        meta_config: of a meta-model: its sources in feature order; strict JSON.
         data_hash: `sha256:<64 hex>` of the logical content, where the caller knows it.
         producer: asset, code version, run; else the registry's run.
     """
 
     artifact_id: Required[str]
     operation: Required[str]
-    artifact_type: Required[ArtifactType | str]
     class_name: Required[str]
     format: Required[str]
     name: str | None
-    depends_on: Sequence[Source]
     params: Mapping[str, object] | None
-    meta_config: Mapping[str, object] | None
     data_hash: str | None
     producer: Producer | None
+
+
+class Description(Details, total=False):
+    """All that is said of an artifact when it is registered.
+
+    Attributes:
+        artifact_type: one of `ArtifactType`; first part of the blob's file name.
+        depends_on: ids, dependencies or records of what it was made from.
+        meta_config: of a meta-model, see `register_meta_model`; strict JSON.
+    """
+
+    artifact_type: Required[ArtifactType | str]
+    depends_on: Sequence[Source]
+    meta_config: Mapping[str, object] | None
 
 
 def draft_record(

@@ -1,7 +1,8 @@
 """The format table: how each kind of value becomes bytes and comes back (T13).
 
-One row per format; a value that does not fit its format is an error, never a reason to try another one. All rows are
-safe to decode from strangers: none of them runs code. The libraries are imported when a row is used.
+One row per format; a value that does not fit its format is an error, never a reason to try another one. No row runs
+code that the bytes bring along: `joblib` creates objects of the classes of an allow-list, all others are data alone.
+The libraries are imported when a row is used.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
-from argn_assets.errors import ConfigError, CorruptArtifact
+from argn_assets.errors import ConfigError, CorruptArtifact, UnsafeClass
 from argn_assets.store.arrow_hash import arrow_data_hash
 from argn_assets.store.documents import JsonValue, canonical_json, strict_json
+from argn_assets.store.joblib_format import decode_joblib, encode_joblib
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +36,7 @@ class Format:
         data_hash: value → `sha256:<64 hex>` of its logical content; None where that is the hash of the bytes.
         version: of the encoding, written to the record.
         deterministic: equal values give equal bytes with the same library versions.
+        trusted: the bytes are data alone; those of the others name classes, and only allowed ones are loaded.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Format:
     data_hash: Callable[[Any], str] | None = None
     version: str = "1"
     deterministic: bool = True
+    trusted: bool = True
 
 
 def find_format(name: str) -> Format:
@@ -54,7 +58,7 @@ def find_format(name: str) -> Format:
 
 
 def encode_value(value: object, name: str) -> bytes:
-    """Return a value's bytes; ConfigError if it is not what the format holds."""
+    """Return a value's bytes; ConfigError if it is not what the format holds, UnsafeClass if it is not allowed."""
     row = find_format(name)
     try:
         return row.encode(value)
@@ -63,10 +67,17 @@ def encode_value(value: object, name: str) -> bytes:
 
 
 def decode_value(content: bytes, name: str, path: str) -> object:
-    """Return the value of verified bytes; CorruptArtifact (which names `path`) if they are not of this format."""
+    """Return the value of verified bytes.
+
+    Raises:
+        CorruptArtifact: they are not of this format; `path` is named.
+        UnsafeClass: they name a class that is not on the allow-list.
+    """
     row = find_format(name)
     try:
         return row.decode(content)
+    except UnsafeClass as error:
+        raise UnsafeClass(error.class_name, path) from error
     except (MemoryError, ImportError):
         raise
     except Exception as error:  # every library has its own tree of errors
@@ -105,8 +116,9 @@ def _decode_json(content: bytes) -> JsonValue:
 
 
 def _encode_parquet(frame: pl.DataFrame) -> bytes:
+    # In one piece, so that equal tables give equal bytes: row groups follow the chunks.
     sink = BytesIO()
-    frame.write_parquet(sink, compression="zstd")
+    frame.rechunk().write_parquet(sink, compression="zstd")
     return sink.getvalue()
 
 
@@ -123,8 +135,8 @@ def _hash_frame(frame: pl.DataFrame) -> str:
 def _encode_arrow(table: pa.Table) -> bytes:
     import pyarrow as pa
 
-    # Not compressed, so that reading is mapping.
-    sink = pa.BufferOutputStream()
+    # Not compressed, so that reading is mapping; in one piece, so that equal tables give equal bytes.
+    sink, table = pa.BufferOutputStream(), table.combine_chunks()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     return cast(bytes, sink.getvalue().to_pybytes())
@@ -199,6 +211,15 @@ FORMATS: Mapping[str, Format] = {
             kind="a mapping of names to numpy arrays",
             encode=_encode_npz,
             decode=_decode_npz,
+        ),
+        Format(
+            name="joblib",
+            extension="joblib",
+            kind="a fitted scikit-learn object of the allow-list",
+            encode=encode_joblib,
+            decode=decode_joblib,
+            deterministic=False,  # sets, and objects that were loaded before, give other bytes
+            trusted=False,
         ),
     )
 }
