@@ -125,7 +125,7 @@ class ArtifactStore:
             self._touch_for(record, f"binaries/{manifest.dataset}/{record.path}")
             for source in {source.manifest for source in record.depends_on} - {None, path}:
                 self._touch_for(record, str(source))
-        if not self.port.create(path, text):
+        if not self.port.publish(path, text):
             raise ArtifactConflict(f"{path} is committed already; a repeated step needs the next attempt number.")
 
     def reuse_manifest(self, path: str) -> Manifest:

@@ -10,21 +10,17 @@ A blob that is found stored is touched before it is looked at: from then on it i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
-from uuid import uuid4
 
 from argn_assets.errors import CorruptArtifact, MissingArtifact
 from argn_assets.store.documents import digest
 from argn_assets.store.names import HASH_DIGITS, blob_name, check_dataset, digits_in
 from argn_assets.store.port import Port
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +124,9 @@ class BlobStore:
         if isinstance(content, bytes):
             yield content, digest(content), len(content)
             return
-        spooled = self._port.spool_folder() / uuid4().hex
-        try:
-            with content.open("rb") if isinstance(content, Path) else _left_open(content) as stream:
-                content_hash, size = _spool(stream, spooled)
-            yield spooled, content_hash, size
-        finally:
-            spooled.unlink(missing_ok=True)
+        opened = content.open("rb") if isinstance(content, Path) else nullcontext(content)
+        with opened as stream, self._port.spool(stream) as finished:
+            yield finished
 
     def _stored(self, dataset: str, content_hash: str, size: int) -> str | None:
         """Return the name under which these bytes are stored already."""
@@ -162,19 +154,3 @@ class BlobStore:
 
     def _full(self, dataset: str, path: str) -> str:
         return f"binaries/{check_dataset(dataset)}/{path}"
-
-
-def _spool(stream: BinaryIO, target: Path) -> tuple[str, int]:
-    """Copy a stream to a file; return `sha256:<64 hex>` and the size of what was copied."""
-    hasher, size = hashlib.sha256(), 0
-    with target.open("xb") as sink:
-        while chunk := stream.read(_CHUNK):
-            hasher.update(chunk)
-            size += sink.write(chunk)
-    return f"sha256:{hasher.hexdigest()}", size
-
-
-@contextmanager
-def _left_open(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """Give a stream of the caller's, who closes it."""
-    yield stream

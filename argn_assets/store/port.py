@@ -23,16 +23,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, BinaryIO, cast
+from uuid import uuid4
 
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
 from argn_assets.store.names import check_path
 
 if TYPE_CHECKING:
-    from io import FileIO
     from types import ModuleType
+
+_CHUNK = 1 << 20
 
 
 def utc_now() -> datetime:
@@ -63,6 +66,7 @@ class Port(ABC):
     """
 
     url: str
+    errors: tuple[type[Exception], ...] = (OSError,)  # what the back-end's client raises when it does not answer
     now: Callable[[], datetime] = staticmethod(utc_now)  # what objects are stamped with; object stores have their own
     shortest_grace: timedelta = timedelta(0)  # objects younger than half of it are not touched again
 
@@ -78,10 +82,21 @@ class Port(ABC):
         check_path(path)
         try:
             return self._create(path, content)
-        except OSError as error:
+        except self.errors as error:
             if self._arrived(path, content):
                 return True
             raise _unavailable("write", f"{self.url}/{path}", error) from error
+
+    def publish(self, path: str, content: bytes) -> bool:
+        """Create an object that nobody else could have written byte for byte, as it carries a random id.
+
+        A client that repeats a put whose answer it did not get finds the name taken, by its own first put: an object
+        that holds these very bytes is ours.
+
+        Returns:
+            False if another writer's object is there. Raises as `create`.
+        """
+        return self.create(path, content) or self.read(path) == content
 
     def read(self, path: str) -> bytes:
         """Return an object's bytes; MissingArtifact if there is none."""
@@ -97,7 +112,7 @@ class Port(ABC):
     def digest(self, path: str) -> str:
         """Return `sha256:<64 hex>` of the stored bytes without holding them; MissingArtifact if there are none."""
         with self.open(path) as stream:
-            return f"sha256:{hashlib.file_digest(cast('FileIO', stream), 'sha256').hexdigest()}"
+            return f"sha256:{hashlib.file_digest(cast(FileIO, stream), 'sha256').hexdigest()}"
 
     def size(self, path: str) -> int | None:
         """Return an object's size in bytes, None if there is no such object."""
@@ -175,6 +190,27 @@ class Port(ABC):
                     removed.append(file.name)
         return removed
 
+    @contextmanager
+    def spool(self, stream: BinaryIO) -> Iterator[tuple[Path, str, int]]:
+        """Copy a stream to an unfinished file, as a context which removes it; give file, `sha256:<64 hex>` and size.
+
+        Raises:
+            StoreUnavailable: there is no room for it. What the stream itself raises comes through as it is.
+        """
+        with self._reported("write", "the spool"):
+            spooled = self.spool_folder() / uuid4().hex
+            sink = spooled.open("xb", buffering=0)
+        try:
+            hasher, size = hashlib.sha256(), 0
+            with sink:
+                while chunk := stream.read(_CHUNK):
+                    hasher.update(chunk)
+                    with self._reported("write", "the spool"):
+                        size += write_whole(sink, chunk)
+            yield spooled, f"sha256:{hasher.hexdigest()}", size
+        finally:
+            spooled.unlink(missing_ok=True)
+
     @abstractmethod
     def spool_folder(self) -> Path:
         """Return an existing local folder for files that are to become objects."""
@@ -232,7 +268,7 @@ class Port(ABC):
             yield
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise MissingArtifact(f"{self.url}/{path} is not in the store.") from error
-        except OSError as error:
+        except self.errors as error:
             raise _unavailable(verb, f"{self.url}/{path}", error) from error
 
 
@@ -261,6 +297,14 @@ def _backends() -> dict[str, ModuleType]:
     return {protocol: module for module in modules for protocol in module.PROTOCOLS}
 
 
+def write_whole(file: FileIO, content: bytes) -> int:
+    """Write all bytes to an unbuffered file, in as many writes as it takes (2 GiB go into one); return their number."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+    return len(content)
+
+
 def temporary_spool() -> Path:
     """Return this user's folder for unfinished files among the system's temporary files, made if need be."""
     folder = Path(tempfile.gettempdir()) / f"argn-spool-{os.getuid()}"
@@ -268,8 +312,8 @@ def temporary_spool() -> Path:
     return folder
 
 
-def _unavailable(verb: str, name: str, error: OSError) -> StoreUnavailable:
-    reason = error.strerror or type(error).__name__
+def _unavailable(verb: str, name: str, error: Exception) -> StoreUnavailable:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return StoreUnavailable(
         f"cannot {verb} {name}: {reason}. Nothing half-written is visible; try again once it is mended."
     )

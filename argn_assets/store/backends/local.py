@@ -21,7 +21,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 from uuid import uuid4
 
-from argn_assets.store.port import Entry, Port
+from argn_assets.store.port import Entry, Port, write_whole
 
 PROTOCOLS = ("file", "local")
 
@@ -163,9 +163,7 @@ class LocalPort(Port):
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         try:
             with os.fdopen(handle, "wb", buffering=0) as stream:
-                view = memoryview(content)
-                while view:  # one write takes at most 2 GiB
-                    view = view[stream.write(view) :]
+                write_whole(stream, content)
                 if durable:
                     os.fsync(stream.fileno())
         except OSError:

@@ -6,9 +6,11 @@ no conformance run holds them to the promises of the port.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any, BinaryIO, cast
 
 from argn_assets.errors import ConfigError
@@ -17,6 +19,15 @@ from argn_assets.store.port import Entry, Port, temporary_spool
 PROTOCOLS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 
 _PRECONDITION_FAILED = 412
+_CONFLICT = 409  # another put of this name is under way: S3 asks to try again
+_PAUSES_S = (0.05, 0.2, 0.8)
+_CLIENT_ERRORS = (  # of the packages behind fsspec: those that are no OSError
+    ("botocore.exceptions", "BotoCoreError"),
+    ("aiohttp", "ClientError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+    ("azure.core.exceptions", "AzureError"),
+)
 _TIMES = ("LastModified", "updated", "last_modified")  # as S3, Google and Azure call it in a listing
 
 
@@ -36,12 +47,25 @@ class ObjectPort(Port):
 
     def __init__(self, url: str, files: Any, root: str):
         self.url, self._files, self._root = url.rstrip("/"), files, root.rstrip("/")
+        loaded = [(sys.modules[module], name) for module, name in _CLIENT_ERRORS if module in sys.modules]
+        self.errors = (OSError, *(getattr(module, name) for module, name in loaded))
 
     def spool_folder(self) -> Path:
         """Return a folder among the system's temporary files."""
         return temporary_spool()
 
     def _create(self, path: str, content: bytes | Path) -> bool:
+        for pause in _PAUSES_S:
+            try:
+                return self._put(path, content)
+            except OSError as error:
+                if _status(error) != _CONFLICT:
+                    raise
+                sleep(pause)
+        return self._put(path, content)
+
+    def _put(self, path: str, content: bytes | Path) -> bool:
+        """Put a whole body; False if the name is taken."""
         try:
             # Never a stream: what `open("wb")` has sent so far is published when an exception passes through it.
             if isinstance(content, bytes):
@@ -51,9 +75,9 @@ class ObjectPort(Port):
         except FileExistsError:
             return False
         except OSError as error:
-            if _status(error) == _PRECONDITION_FAILED:
-                return False
-            raise
+            if _status(error) != _PRECONDITION_FAILED:
+                raise
+            return False
         return True
 
     def _open(self, path: str) -> BinaryIO:
@@ -66,11 +90,11 @@ class ObjectPort(Port):
         return int(info["size"])
 
     def _names(self, folder: str) -> list[str]:
-        found = self._files.ls(self._full(folder), detail=False)
-        return [name for name in (str(full).rstrip("/").rpartition("/")[2] for full in found) if name]
+        found = self._below(folder, self._files.ls(self._full(folder), detail=False))
+        return [name for name in (path.rstrip("/").rpartition("/")[2] for path in found) if name]
 
     def _find(self, folder: str) -> list[str]:
-        return [self._relative(name) for name in self._files.find(self._full(folder))]
+        return self._below(folder, self._files.find(self._full(folder)))
 
     def _replace(self, path: str, content: bytes) -> None:
         self._files.pipe_file(self._full(path), content)
@@ -100,6 +124,10 @@ class ObjectPort(Port):
         found = next((info[name] for name in _TIMES if info.get(name)), None)
         time = datetime.fromisoformat(found) if isinstance(found, str) else found
         return cast(datetime, time or self._files.modified(info["name"]))
+
+    def _below(self, folder: str, listed: Iterable[object]) -> list[str]:
+        """Return the paths in a listing; an object that has the folder's name lists itself, and is not below it."""
+        return [path for path in map(self._relative, listed) if path != folder]
 
     def _relative(self, name: object) -> str:
         return str(name)[str(name).index(self._root) + len(self._root) :].lstrip("/")
