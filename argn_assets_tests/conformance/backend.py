@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import TypeVar
 
@@ -94,6 +94,35 @@ class BackendTests:
         assert port.size("a/b") is None
         with pytest.raises(MissingArtifact):
             port.read("a/b")
+
+    def test_an_object_is_not_a_folder(self, port: Port) -> None:
+        port.create("a/b", b"content")
+        assert (port.names("a/b"), port.find("a/b"), port.entries("a/b")) == ([], [], [])
+
+    def test_names_that_begin_alike_are_different_folders(self, port: Port) -> None:
+        port.create("a/b", b"1")
+        port.create("ab/c", b"2")
+        port.create("a/bc/d", b"3")
+        assert port.find("a") == ["a/b", "a/bc/d"]
+        assert port.names("a") == ["b", "bc"]
+
+    def test_an_object_has_a_size_and_an_age_and_goes_only_when_it_is_old(self, port: Port) -> None:  # T23
+        port.create("a/b", b"content")
+        (entry,) = port.entries("a")
+        assert (entry.path, entry.size_bytes) == ("a/b", 7)
+        assert abs(entry.touched_at - datetime.now(UTC)) < timedelta(minutes=1)
+        assert port.remove_old(["a/b", "a/nothing"], datetime.now(UTC) - timedelta(hours=1)) == []
+        port.touch("a/b")
+        assert port.read("a/b") == b"content"
+        assert port.remove_old(["a/b", "a/nothing"], datetime.now(UTC) + timedelta(hours=1)) == ["a/b"]
+        assert port.find("a") == []
+        with pytest.raises(MissingArtifact, match="a/b"):
+            port.touch("a/b")
+
+    def test_a_publication_is_known_again_when_it_is_repeated(self, port: Port) -> None:  # T20
+        assert port.publish("a/b", b"ours, uid 1") is True
+        assert port.publish("a/b", b"ours, uid 1") is True
+        assert port.publish("a/b", b"theirs, uid 2") is False
 
     def test_listings_see_what_another_door_to_the_same_place_created(self, port: Port) -> None:
         assert port.names("a") == []

@@ -53,11 +53,13 @@ class MemoryPort(Port):
 
     def _names(self, folder: str) -> list[str]:
         with _LOCK:
+            self._check_folder(folder)
             found = self._files.ls(self._full(folder), detail=False)
         return [str(name).rpartition("/")[2] for name in found]
 
     def _find(self, folder: str) -> list[str]:
         with _LOCK:
+            self._check_folder(folder)
             found = self._files.find(self._full(folder))
         return [str(name)[len(self._root) :].lstrip("/") for name in found]
 
@@ -71,6 +73,7 @@ class MemoryPort(Port):
 
     def _entries(self, folder: str) -> list[Entry]:
         with _LOCK:
+            self._check_folder(folder)
             found = self._files.find(self._full(folder), detail=True)
             return [
                 Entry(name[len(self._root) :].lstrip("/"), int(info["size"]), self._files.modified(name))
@@ -87,6 +90,11 @@ class MemoryPort(Port):
             if old:
                 self._files.rm_file(self._full(path))
         return old
+
+    def _check_folder(self, folder: str) -> None:
+        # fsspec lists an object as if it were in itself.
+        if self._files.isfile(self._full(folder)):
+            raise NotADirectoryError(folder)
 
     def _full(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}".rstrip("/")

@@ -81,7 +81,10 @@ class ObjectPort(Port):
         return True
 
     def _open(self, path: str) -> BinaryIO:
-        return cast(BinaryIO, self._files.open(self._full(path), "rb", cache_type="readahead"))
+        stream = self._files.open(self._full(path), "rb", cache_type="readahead")
+        if getattr(stream, "details", {}).get("type") == "directory":  # a prefix opens as an empty object
+            raise IsADirectoryError(path)
+        return cast(BinaryIO, stream)
 
     def _size(self, path: str) -> int:
         info = self._files.info(self._full(path))
@@ -104,7 +107,8 @@ class ObjectPort(Port):
 
     def _entries(self, folder: str) -> list[Entry]:
         found = self._files.find(self._full(folder), detail=True)
-        return [Entry(self._relative(name), int(info["size"]), self._time(info)) for name, info in found.items()]
+        entries = [Entry(self._relative(name), int(info["size"]), self._time(info)) for name, info in found.items()]
+        return [entry for entry in entries if entry.path != folder]
 
     def _touch(self, path: str) -> None:
         info = self._files.info(self._full(path))
