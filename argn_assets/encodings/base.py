@@ -126,8 +126,11 @@ def single_sub_column(name: str, has_null: bool, n_values: int) -> SubColumn:
 
 
 def column_kind(dtype: pl.DataType) -> ColumnKind | None:
-    """Return what a column of this type holds; None for a type that no encoding takes, or that holds nothing."""
-    if dtype.is_integer() or dtype.is_float():
+    """Return what a column of this type holds; None for a type that no encoding takes, or that holds nothing.
+
+    Decimals, durations and times of day are numbers: tables hand them over as whole numbers of their smallest unit.
+    """
+    if dtype.is_numeric() or dtype in (pl.Duration, pl.Time):
         return "number"
     if dtype == pl.Boolean:
         return "boolean"

@@ -9,8 +9,8 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.generate import Given
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
+from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.encode import encode_table
-from argn_assets.tables.frames import dtype_named
 
 
 def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows: int) -> Given:
@@ -43,6 +43,8 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
         _check_order(observed, list(layout))
         # The columns up to the last offered one: what was trained in the table's order is generated in it.
         offered = np.logical_or.accumulate(offered[::-1])[::-1]
+    if artifact.is_sequential:  # rows of one key stand together already
+        columns[str(stats.schema.context_key)] = seeds[str(stats.schema.context_key)]
     return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed, offered)
 
 

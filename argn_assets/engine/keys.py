@@ -9,7 +9,7 @@ import polars as pl
 
 from argn_assets.schema import TableSchema
 from argn_assets.seeds import Seed, mix64
-from argn_assets.tables.frames import as_dtype
+from argn_assets.tables.dtypes import as_dtype
 
 
 def generated_keys(

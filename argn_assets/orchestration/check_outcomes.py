@@ -96,7 +96,7 @@ def row_check(tables: Mapping[str, pl.DataFrame], wanted: Mapping[str, int]) -> 
 
 def schema_check(tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableStats]) -> CheckOutcome:
     """Compare columns and types of the synthetic tables with those the statistics were made of."""
-    from argn_assets.tables.frames import dtype_name
+    from argn_assets.tables.dtypes import dtype_name
 
     for name, table in tables.items():
         expected = {column.name: column.dtype for column in stats[name].schema.columns}

@@ -21,6 +21,7 @@ from argn_assets.encodings.categorical import TextCounts
 from argn_assets.encodings.number_counts import NumberCounts
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema
+from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.infer import ColumnChoice, choose_for_type
 from argn_assets.tables.infer_text import choose_for_text
 from argn_assets.tables.times_in_text import formats_that_fit, read_times
@@ -116,7 +117,4 @@ def _reason(column: ColumnSchema, partials: Sequence[Any]) -> str:
             found |= set(counts["value"].head(2).to_list())
     if len(found) < 2:
         return "a constant: one value only" if found else "no values at all"
-    return _REASONS.get(str(column.encoding), "text with repeated values")
-
-
-_REASONS = {choice.encoding: choice.reason for choice in map(choose_for_type, (pl.Boolean(), pl.Int64(), pl.Date()))}
+    return choose_for_type(dtype_named(column.dtype)).reason

@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from argn_assets.encodings.base import Rows, column_kind, encoding_named
+from argn_assets.encodings.base import Rows, Stats, column_kind, encoding_named
 from argn_assets.errors import DataError, SchemaError
-from argn_assets.schema import SubColumn, TableSchema, full_sub_columns
+from argn_assets.schema import ColumnSchema, SubColumn, TableSchema, full_sub_columns
 from argn_assets.seeds import Seed
-from argn_assets.tables.frames import as_dtype, from_polars, to_polars
+from argn_assets.tables.dtypes import as_dtype, as_ticks, dtype_named
+from argn_assets.tables.frames import from_polars, to_polars
 from argn_assets.tables.sequences import bring_together, starts_at, step_keys
 from argn_assets.tables.split import row_keys, validation_mask
 from argn_assets.tables.stats import TableStats, check_kind
@@ -120,10 +121,10 @@ def encode_table(
     n_sub_columns = sum(len(subs) for subs in layout.values())
     dtype: type[np.uint8] | type[np.uint16] = np.uint8 if largest <= 256 else np.uint16
     block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
-    at = 0
+    columns, at = {column.name: column for column in schema.columns}, 0
     for name, subs in layout.items():
         block[at : at + len(subs)] = _encode_column(
-            table[name], stats, name, dataclasses.replace(rows, seed=Seed(seed).child(name))
+            table[name], columns[name], stats.columns[name], dataclasses.replace(rows, seed=Seed(seed).child(name))
         ).T
         at += len(subs)
     if subjects is None or offsets is None:
@@ -147,19 +148,17 @@ def _rows_of(
     return Rows(Seed(0), keys, starts_at(offsets))
 
 
-def _encode_column(values: pl.Series, stats: TableStats, name: str, rows: Rows) -> NDArray[np.uint16]:
-    column = stats.columns[name]
-    if column.NAME == "datetime" and column_kind(values.dtype) == "text":
-        text_format = stats.schema.column(name).text_format
-        values = read_times(values, text_format) if text_format else values
-    check_kind(values, column.NAME)
+def _encode_column(values: pl.Series, column: ColumnSchema, stats: Stats, rows: Rows) -> NDArray[np.uint16]:
+    if column.text_format is not None and column_kind(values.dtype) == "text":
+        values = read_times(values, column.text_format)
     try:
-        return encoding_named(column.NAME).encode(values, column, rows)
+        values = as_ticks(values, dtype_named(column.dtype))
+        check_kind(values, stats.NAME)
+        return encoding_named(stats.NAME).encode(values, stats, rows)
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
-        expected = stats.schema.column(name).dtype
         raise SchemaError(
-            f"Column {name!r} is {values.dtype} and cannot be encoded as {column.NAME!r}; the statistics were made of "
-            f"{expected}. Convert the column, or compute the statistics again."
+            f"Column {column.name!r} is {values.dtype} and cannot be encoded as {stats.NAME!r}; the statistics were "
+            f"made of {column.dtype}. Convert the column, or compute the statistics again."
         ) from error
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections import Counter
 from datetime import date, datetime
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,6 +12,8 @@ import polars as pl
 
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema, FrameKind, TableSchema
+from argn_assets.tables.categories import categories_name, category_kind, declared_categories
+from argn_assets.tables.dtypes import dtype_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,32 +21,12 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatch
 
-_PLAIN: dict[str, pl.DataType] = {
-    "bool": pl.Boolean(), "int8": pl.Int8(), "int16": pl.Int16(), "int32": pl.Int32(), "int64": pl.Int64(),
-    "uint8": pl.UInt8(), "uint16": pl.UInt16(), "uint32": pl.UInt32(), "uint64": pl.UInt64(),
-    "float32": pl.Float32(), "float64": pl.Float64(), "string": pl.String(), "categorical": pl.Categorical(),
-    "date": pl.Date(), "null": pl.Null(),
-}  # fmt: skip
-if hasattr(pl, "Float16"):
-    _PLAIN["float16"] = pl.Float16()
-_NAMES = {dtype: name for name, dtype in _PLAIN.items()}
-_DATETIME = re.compile(r"datetime\[(ms|us|ns)(?:, (.+))?\]")
+# What pyarrow, pandas and polars raise on what they cannot read; a panic of polars is no `Exception`.
+_ERRORS = (Exception, pl.exceptions.PanicException)
 _FRAMES = {
     ("pandas", "DataFrame"), ("polars", "DataFrame"), ("polars", "LazyFrame"), ("pyarrow", "Table"),
     ("pyarrow", "RecordBatch"),
 }  # fmt: skip
-_NS_ENDS = (-9_223_372_036_854, 9_223_372_036_854)  # the milliseconds that nanoseconds in 64 bits can say
-_WAYS_OUT = {
-    "Decimal": "Cast it to float64, or to a whole number of its smallest unit",
-    "Duration": "Turn it into a number, for instance of seconds",
-    "Time": "Turn it into a number, for instance of seconds since midnight",
-    "Binary": "Decode it to text",
-    "List": "Write one column per field or one row per element",
-    "Array": "Write one column per element",
-    "Struct": "Write one column per field",
-    "Int128": "Cast it to int64 or to text",
-    "UInt128": "Cast it to uint64 or to text",
-}
 
 
 def frame_kind(frame: Any) -> FrameKind:
@@ -72,38 +53,61 @@ def to_polars(frame: Frame) -> pl.DataFrame:
         return frame
     source: Any = frame
     names = list(source.columns) if kind == "pandas" else list(source.schema.names)
-    for name in names:
+    for name, n_times in Counter(names).items():
         if not isinstance(name, str):
             raise SchemaError(f"Column name {name!r} is not text. Rename it: df.columns = df.columns.astype(str).")
-        if names.count(name) > 1:
-            raise SchemaError(f"Column {name!r} stands {names.count(name)} times in the table. Rename or drop one.")
+        if n_times > 1:
+            raise SchemaError(f"Column {name!r} stands {n_times} times in the table. Rename or drop one.")
     if kind == "pandas":
         return pl.DataFrame({name: _from_pandas(source[name], name) for name in names})
     return pl.DataFrame({name: _from_arrow(source.column(name), name) for name in names})
 
 
 def _from_arrow(column: Any, name: str) -> pl.Series:
+    import pyarrow as pa
+
     try:
+        if _is_text(column.type):
+            column.validate(full=True)  # polars would take bytes for text that are none, and break on them later
+        if pa.types.is_decimal256(column.type):
+            column = column.cast(pa.decimal128(38, column.type.scale))
         series: Any = pl.from_arrow(column)
-    except Exception as error:  # pyarrow and polars each raise classes of their own here
+    except _ERRORS as error:
         raise SchemaError(
-            f"Column {name!r} has the Arrow type {column.type}, which cannot be read: {type(error).__name__}. "
-            "Cast it to a number, text, boolean, date or timestamp, or drop it."
+            f"Column {name!r} has the Arrow type {column.type}, which cannot be read: {_said(error)}. "
+            "Cast it to a number, text in UTF-8, boolean, date or timestamp, or drop it."
         ) from error
     return pl.Series(name, series)
 
 
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _from_pandas(column: Any, name: str) -> pl.Series:
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return _from_arrow(pa.chunked_array(pa.array(column.array)), name)
     kinds = _kinds(column) if column.dtype == object else []
     if column.dtype == object and not kinds:
         return pl.Series(name, [None] * len(column), dtype=pl.Null)
-    try:
+    if len(kinds) > 1:
         # Dates among times would silently lose the time, so what holds several kinds is refused here.
-        series = pl.from_pandas(column, nan_to_null=True) if len(kinds) < 2 else None
-    except Exception as error:  # pandas, pyarrow and polars each raise classes of their own here
-        raise _unreadable(column, name, kinds) from error
-    if series is None:
-        raise _unreadable(column, name, kinds)
+        raise _unreadable(column, name, kinds, f"values of {' and '.join(kinds)}")
+    try:
+        series: Any = pl.from_pandas(column, nan_to_null=True)
+    except _ERRORS as error:
+        held = f"{''.join(kinds) or 'values'} that cannot be read ({_said(error)})"
+        raise _unreadable(column, name, kinds, held) from error
+    if isinstance(series.dtype, pl.Decimal) and kinds:
+        # The digits of Python's decimals are those of the largest: another batch would have another precision.
+        series = series.cast(pl.Decimal(38, series.dtype.scale))
     return pl.Series(name, series)
 
 
@@ -117,11 +121,21 @@ def _kinds(column: Any) -> list[str]:
     return sorted(found)
 
 
-def _unreadable(column: Any, name: str, kinds: list[str]) -> SchemaError:
-    held = f"values of {' and '.join(kinds)}" if kinds else "values that cannot be read"
+def _said(error: BaseException) -> str:
+    """Say what is wrong without the message, which may quote a value."""
+    is_encoded_otherwise = isinstance(error, UnicodeError) or "UTF8" in str(error)
+    return "not UTF-8" if is_encoded_otherwise else type(error).__name__
+
+
+def _unreadable(column: Any, name: str, kinds: list[str], held: str) -> SchemaError:
+    way_out = f"df[{name!r}].astype(str)"
+    if "bytes" in kinds:
+        way_out = f"df[{name!r}].map(lambda v: v.decode() if isinstance(v, bytes) else v)"
+    elif kinds == ["str"]:
+        way_out = f"df[{name!r}].str.encode('utf-8', 'replace').str.decode('utf-8')"
     return SchemaError(
         f"Column {name!r} (pandas {column.dtype}) holds {held}; a column needs one type, of numbers, text, booleans or "
-        f"times. Convert it before, for instance df[{name!r}] = df[{name!r}].astype(str)."
+        f"times. Convert it before, for instance df[{name!r}] = {way_out}, or drop it."
     )
 
 
@@ -143,7 +157,8 @@ def column_dtypes(frame: Frame, table: pl.DataFrame | None = None) -> dict[str, 
         own = {field.name: str(field.type) for field in source.schema}
     else:
         own = {
-            n: enum_name(t.categories.to_list()) if isinstance(t, pl.Enum) else None for n, t in table.schema.items()
+            name: categories_name("enum", dtype.categories.to_list()) if isinstance(dtype, pl.Enum) else None
+            for name, dtype in table.schema.items()
         }
     return {name: (dtype_name(dtype, name), own[name]) for name, dtype in table.schema.items()}
 
@@ -154,76 +169,11 @@ def _pandas_name(dtype: Any) -> str:
 
     if isinstance(dtype, pd.ArrowDtype):
         return f"arrow {dtype.pyarrow_dtype}"
+    if isinstance(dtype, pd.CategoricalDtype):
+        return categories_name("ordered category" if dtype.ordered else "category", dtype.categories.tolist())
     if isinstance(dtype, pd.StringDtype) and str(dtype) == "string" and dtype.storage == "python":
         return "string[python]"
     return str(dtype)
-
-
-def enum_name(categories: Sequence[str]) -> str:
-    """Write a polars Enum with the categories that its type declares.
-
-    >>> enum_name(["low", "high"])
-    'enum ["low", "high"]'
-    """
-    return f"enum {json.dumps(list(categories), ensure_ascii=False)}"
-
-
-def enum_categories(column: ColumnSchema) -> list[str] | None:
-    """Return the categories of a column that was a polars Enum, in its order; None for another column."""
-    if column.frame_dtype is None or not column.frame_dtype.startswith("enum "):
-        return None
-    categories: list[str] = json.loads(column.frame_dtype.removeprefix("enum "))
-    return categories
-
-
-def dtype_name(dtype: pl.DataType, column: str) -> str:
-    """Write a polars type as a word: `int32`, `datetime[us, Europe/Paris]`; SchemaError names the column."""
-    if isinstance(dtype, pl.Datetime):
-        return f"datetime[{dtype.time_unit}{f', {dtype.time_zone}' if dtype.time_zone else ''}]"
-    if isinstance(dtype, pl.Enum | pl.Categorical):
-        return "categorical"
-    if dtype in _NAMES:
-        return _NAMES[dtype]
-    way_out = _WAYS_OUT.get(str(dtype.base_type()), "Convert it to one of these")
-    raise SchemaError(
-        f"Column {column!r} has the type {dtype}; columns may be {', '.join(_PLAIN)} or datetime. "
-        f"{way_out}, or drop it."
-    )
-
-
-def dtype_named(name: str) -> pl.DataType:
-    """Read a type that `dtype_name` wrote."""
-    if match := _DATETIME.fullmatch(name):
-        return pl.Datetime(match[1], match[2])  # type: ignore[arg-type]
-    return _PLAIN[name]
-
-
-def as_dtype(values: pl.Series, name: str) -> pl.Series:
-    """Cast decoded values to the column's logical dtype, [B]."""
-    if name == "null":
-        return pl.Series(values.name, [None] * len(values), dtype=pl.Null)
-    dtype = dtype_named(name)
-    if isinstance(dtype, pl.Datetime):
-        return _as_datetime(values, dtype)
-    if values.dtype == pl.String and dtype == pl.Boolean:
-        return values == "true"
-    if values.dtype == pl.String and dtype == pl.Date:
-        return values.str.to_date("%Y-%m-%d", strict=False)
-    return values.cast(dtype, strict=False)
-
-
-def _as_datetime(values: pl.Series, dtype: pl.Datetime) -> pl.Series:
-    """Cast UTC moments, or their ISO text, to a unit and time zone, [B]."""
-    if values.dtype == pl.String:
-        utc = values.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit=dtype.time_unit, strict=False)
-    elif values.dtype == pl.Datetime("ms") and dtype.time_unit == "ns":
-        # The first moment that nanoseconds can say has no whole millisecond at or before it.
-        utc = values.cast(pl.Int64).clip(*_NS_ENDS).cast(pl.Datetime("ms")).cast(pl.Datetime("ns"))
-    else:
-        utc = values.cast(pl.Datetime(dtype.time_unit))
-    if dtype.time_zone is None:
-        return utc
-    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
 
 
 def from_polars(table: pl.DataFrame, schema: TableSchema) -> Any:
@@ -233,7 +183,7 @@ def from_polars(table: pl.DataFrame, schema: TableSchema) -> Any:
         return table.with_columns(
             pl.col(column.name).cast(pl.String).cast(pl.Enum(categories), strict=False)
             for column in _columns_of(table, schema)
-            if (categories := enum_categories(column)) is not None
+            if (categories := declared_categories(column)) is not None
         )
     if schema.frame_kind == "pyarrow":
         return _to_arrow(table, schema)
@@ -256,10 +206,8 @@ def _to_pandas(values: pl.Series, column: ColumnSchema) -> Any:
     if dtype.startswith("arrow "):
         kind = _arrow_type(dtype.removeprefix("arrow "))
         return pd.Series(pd.array(_cast(values.to_arrow(), kind), dtype=pd.ArrowDtype(kind)))
-    if dtype == "category":
-        if values.dtype == pl.Categorical:
-            return values.cast(pl.String).to_pandas().astype("category")
-        return pd.Series(pd.Categorical(values.to_list()))  # pandas would turn integers beside a null into floats
+    if category_kind(column) is not None:
+        return pd.Series(_as_category(values, column))
     if values.null_count() and re.fullmatch(r"bool|u?int\d+", dtype):
         # A numpy integer or boolean cannot hold the missing value; pandas has a type of its own for that.
         dtype = {"bool": "boolean"}.get(dtype, dtype.capitalize().replace("Uint", "UInt"))
@@ -267,6 +215,19 @@ def _to_pandas(values: pl.Series, column: ColumnSchema) -> Any:
     through_arrow = bool(values.null_count()) and values.dtype.is_integer()
     converted: Any = values.to_pandas(use_pyarrow_extension_array=through_arrow)
     return converted.astype(dtype)
+
+
+def _as_category(values: pl.Series, column: ColumnSchema) -> Any:
+    import pandas as pd
+
+    ordered, declared = category_kind(column) == "ordered category", declared_categories(column)
+    if values.dtype != pl.Categorical:
+        # By way of a list, because pandas would turn integers beside a null into floats.
+        listed = None if declared is None else pd.Index(declared, dtype=column.dtype)
+        return pd.Categorical(values.to_list(), categories=listed, ordered=ordered)
+    texts = values.drop_nulls().unique().cast(pl.String).sort().to_list() if declared is None else declared
+    codes: Any = values.cast(pl.Enum(texts), strict=False).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+    return pd.Categorical.from_codes(codes, categories=pd.Index(texts), ordered=ordered)
 
 
 def _to_arrow(table: pl.DataFrame, schema: TableSchema) -> Any:
@@ -293,5 +254,8 @@ def _arrow_type(name: str) -> Any:
         return pa.dictionary(_arrow_type(match[2]), _arrow_type(match[1]), ordered=match[3] == "1")
     if match := re.fullmatch(r"timestamp\[(\w+)(?:, tz=(.+))?\]", name):
         return pa.timestamp(match[1], match[2])
+    if match := re.fullmatch(r"decimal(\d+)\((\d+), (\d+)\)", name):
+        kind = getattr(pa, f"decimal{match[1]}")
+        return kind(int(match[2]), int(match[3]))
     aliases = {"double": "float64", "float": "float32", "halffloat": "float16"}
     return pa.type_for_alias(aliases.get(name, name))

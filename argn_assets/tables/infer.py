@@ -59,8 +59,10 @@ def choose_for_type(dtype: pl.DataType) -> ColumnChoice:
     """Return the encoding that suits the type; of text (String), which is judged by its values, the most general."""
     if dtype == pl.Boolean:
         return ColumnChoice("boolean", "true and false")
+    if isinstance(dtype, pl.Duration | pl.Time):
+        return ColumnChoice("numeric_auto", "lengths of time" if isinstance(dtype, pl.Duration) else "times of day")
     if dtype.is_numeric():
-        return ColumnChoice("numeric_auto", "numbers")
+        return ColumnChoice("numeric_auto", "decimal numbers" if isinstance(dtype, pl.Decimal) else "numbers")
     if dtype in (pl.Date, pl.Datetime):
         return ColumnChoice("datetime", "dates or times")
     return ColumnChoice("categorical", "text with repeated values" if dtype != pl.Null else "no values at all")

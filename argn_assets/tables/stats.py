@@ -21,7 +21,7 @@ from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protect
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
-from argn_assets.tables.categories import with_categories, with_common_categories
+from argn_assets.tables.categories import with_all_categories, with_categories
 from argn_assets.tables.decide import DECLARED, counted_as, decide
 from argn_assets.tables.dtypes import as_ticks, dtype_named
 from argn_assets.tables.frames import column_dtypes, frame_kind, to_polars
@@ -267,7 +267,7 @@ def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
         dataclasses.replace(s, columns=tuple(known.get(c.name, c) if c.dtype == "null" else c for c in s.columns))
         for s in schemas
     ]
-    filled = with_common_categories(filled)
+    filled = with_all_categories(filled)
     for other in filled[1:]:
         if other != filled[0]:
             raise SchemaError(f"Batches of one table differ in their columns: {_difference(filled[0], other)}.")

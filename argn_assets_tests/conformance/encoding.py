@@ -20,7 +20,7 @@ from argn_assets.encodings import number_counts
 from argn_assets.encodings.base import Codes, ColumnKind, Encoding, Rows, Stats, encodings
 from argn_assets.encodings.protection import Protection
 from argn_assets.seeds import Seed
-from argn_assets.tables.frames import as_dtype, dtype_name
+from argn_assets.tables.dtypes import as_dtype, dtype_name
 from argn_assets_tests.conformance.columns import bounds, columns, days, dtypes_of, series, values_of
 
 THRESHOLD = 5
