@@ -109,3 +109,11 @@ def test_strict_json_keeps_values_and_makes_tuples_and_numpy_scalars_plain() -> 
 def test_what_json_cannot_say_is_refused_with_its_place(value: Any, where: str) -> None:
     with pytest.raises(ConfigError, match=where):
         strict_json(value, "params")
+
+
+@pytest.mark.parametrize(
+    "nested", [b"[" * 100_000, b"a: " + b"{a: " * 100_000, b"- " * 100_000, b"[" * 101 + b"]" * 101]
+)
+def test_nesting_beyond_reason_is_corrupt_and_does_not_end_the_process(nested: bytes) -> None:
+    with pytest.raises(CorruptArtifact):
+        parse(nested, "x")

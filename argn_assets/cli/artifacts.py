@@ -28,7 +28,13 @@ TRAINED = "trained_artifact"
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson", ".arrow": "write_ipc"}
 
 
-@click.group(cls=CommandGroup)
+@click.group(
+    cls=CommandGroup,
+    elsewhere={
+        "export": ("argn_assets.cli.artifact_transfer:export", "Write an artifact with its sources to a tar file."),
+        "import": ("argn_assets.cli.artifact_transfer:import_", "Take an artifact with its sources out of a tar file."),
+    },
+)
 def artifacts() -> None:
     """What the store holds.
 

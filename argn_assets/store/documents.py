@@ -21,6 +21,8 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 HASH_FIELD = "document_hash"
 
+_MOST_NESTING = 100
+
 # Characters that JSON allows raw in a string and YAML does not; they occur inside strings only.
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
@@ -115,9 +117,13 @@ def _parse_yaml(text: bytes, path: str) -> object:
     import yaml
 
     try:
-        # An alias lets a small file stand for a huge value; nothing of ours is written with one.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_plain_loader())):
-            raise yaml.YAMLError("aliases are refused")
+        # An alias lets a small file stand for a huge value, and the C loader crashes the process on deep nesting;
+        # nothing of ours is written with either.
+        depth = 0
+        for event in yaml.parse(text, Loader=_plain_loader()):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MOST_NESTING or isinstance(event, yaml.AliasEvent):
+                raise yaml.YAMLError("aliases and deep nesting are refused")
         return yaml.load(text, Loader=_plain_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CorruptArtifact(path, "a JSON or YAML document", f"{len(text)} bytes that do not parse") from error

@@ -80,6 +80,14 @@ class Manifest:
         names = ", ".join(item.name for item in self.items) or "none"
         raise MissingArtifact(f"{name} is not in the manifest {self.path or self.uid}; it records {names}.")
 
+    def says_the_same(self, other: Manifest) -> bool:
+        """Say whether another manifest is of the same run and artifacts, whenever it was written."""
+        mine, others = (
+            [(it.artifact_id, it.name, it.content_hash, it.params_hash, it.depends_on) for it in manifest.items]
+            for manifest in (self, other)
+        )
+        return mine == others and (self.run_id, self.predictions) == (other.run_id, other.predictions)
+
     def to_bytes(self) -> bytes:
         """Return the manifest's text; it has been read back and compared."""
         text = seal(self._document())
@@ -100,7 +108,7 @@ class Manifest:
         """
         where = path or "the manifest"
         document = parse(text, where)
-        _check_version(document, where)
+        check_version(document, where)
         try:
             manifest = _manifest({key: value for key, value in document.items() if key != HASH_FIELD}, path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -123,7 +131,7 @@ class Manifest:
         return {**plain(self, leave_out=frozenset({"items"})), "artifacts": artifacts}
 
 
-def _check_version(document: Mapping[str, JsonValue], where: str) -> None:
+def check_version(document: Mapping[str, JsonValue], where: str) -> None:
     """Raise UnsupportedManifestVersion unless the document is of this major version."""
     version = document.get("schema_version")
     if version is None and isinstance(document.get("artifacts"), list):

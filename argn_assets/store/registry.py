@@ -20,6 +20,7 @@ from uuid import uuid4
 from argn_assets.errors import ArtifactConflict, MissingArtifact
 from argn_assets.store.artifact_store import ArtifactStore, manifest_path
 from argn_assets.store.blobs import Blob
+from argn_assets.store.collection import CollectionMethods
 from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest
 from argn_assets.store.drafts import Description, Details, Source, draft_record, plain_object
 from argn_assets.store.formats import encode_value, find_format, value_hash
@@ -31,7 +32,7 @@ from argn_assets.store.names import check_dataset, check_pipeline_id, run_folder
 from argn_assets.store.records import ArtifactRecord, ArtifactType, Dependency
 
 
-class ArtifactRegistry:
+class ArtifactRegistry(CollectionMethods):
     """Registers the artifacts of one step execution of a run.
 
     Args:
@@ -218,6 +219,9 @@ class ArtifactRegistry:
         )
         return self._publish(manifest, path)
 
+    def _place(self) -> ArtifactStore:
+        return self.store
+
     def _draft(self, description: Description) -> ArtifactRecord:
         """Check a description before anything is stored; return a record that wants its blob."""
         sources = tuple(map(self._dependency, description.get("depends_on", ())))
@@ -232,7 +236,7 @@ class ArtifactRegistry:
             self.store.write_manifest(manifest)
         except ArtifactConflict:
             known = self.store.read_manifest(path)
-            if known.run_id != manifest.run_id or _told(known) != _told(manifest):
+            if not known.says_the_same(manifest):
                 raise
             return known
         return manifest
@@ -300,11 +304,3 @@ class ArtifactRegistry:
             ids = ", ".join(self._records) or "nothing"
             raise MissingArtifact(f"{artifact_id} was not registered in this execution; {ids} was.")
         return self._records[artifact_id]
-
-
-def _told(manifest: Manifest) -> tuple[object, ...]:
-    """Return what a manifest says, without when it was said."""
-    items = [
-        (item.artifact_id, item.name, item.content_hash, item.params_hash, item.depends_on) for item in manifest.items
-    ]
-    return items, manifest.predictions

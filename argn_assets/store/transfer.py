@@ -21,13 +21,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from argn_assets.errors import ArtifactConflict, CorruptArtifact, MissingArtifact, UnsafeArchive
+from argn_assets.errors import ArtifactConflict, CorruptArtifact, MissingArtifact, RefConflict, UnsafeArchive
 from argn_assets.store.archive import Member, MemberRead, Readable, read_archive, write_archive
 from argn_assets.store.artifact_store import ArtifactStore
 from argn_assets.store.formats import find_format
 from argn_assets.store.manifest import Manifest
 from argn_assets.store.names import slug
-from argn_assets.store.parcel import CONTENTS, MOST_CONTENTS_BYTES, Parcel, portable
+from argn_assets.store.parcel import CONTENTS, MOST_CONTENTS_BYTES, Parcel
 from argn_assets.store.records import ArtifactRecord
 
 
@@ -83,7 +83,7 @@ def import_artifact(store: ArtifactStore, source: Readable, *, move_ref: bool = 
     """
     members = read_archive(source)
     parcel = _contents(members)
-    for manifest in parcel.steps.values():
+    for manifest in reversed(parcel.steps.values()):  # the artifact's own step has the clearest message
         _is_stored(store, manifest)
     after = _ref_to_move(store, parcel, move_ref)
     with ExitStack() as until_stored:
@@ -91,7 +91,7 @@ def import_artifact(store: ArtifactStore, source: Readable, *, move_ref: bool = 
         for manifest in parcel.steps.values():
             _publish(store, manifest, files)
     if after is not None:
-        store.refs(parcel.root.dataset).move(_ref_name(parcel), {"manifest": parcel.path}, after=after)
+        _move_ref(store, parcel, after)
     return store.read_manifest(parcel.path).record(parcel.artifact_id)
 
 
@@ -175,16 +175,16 @@ def _publish(store: ArtifactStore, manifest: Manifest, files: Mapping[str, Path]
 
 
 def _is_stored(store: ArtifactStore, manifest: Manifest) -> bool:
-    """Say whether a manifest is there; ArtifactConflict if another one is."""
+    """Say whether a step is there; ArtifactConflict if the run has other artifacts in its place."""
     path = str(manifest.path)
     try:
-        known = portable(store.read_manifest(path))
+        known = store.read_manifest(path)
     except MissingArtifact:
         return False
-    if known != manifest:
+    if not known.says_the_same(manifest):
         ids = {item.artifact_id: item.content_hash for item in known.items}
         other = [item.artifact_id for item in manifest.items if ids.get(item.artifact_id) != item.content_hash]
-        told = f"other bytes for {', '.join(other)}" if other else "other words for the same bytes"
+        told = f"other bytes for {', '.join(other)}" if other else "other names, parameters or sources"
         raise ArtifactConflict(
             f"{path} is committed in {store.url} with {told}; a run has one artifact for each id. Import it into "
             "another store."
@@ -214,6 +214,17 @@ def _ref_to_move(store: ArtifactStore, parcel: Parcel, move_ref: bool) -> int | 
             "import with move_ref=True (`--move-ref`) to publish this one in its place."
         )
     return None  # another run made the same bytes, and they are published
+
+
+def _move_ref(store: ArtifactStore, parcel: Parcel, after: int) -> None:
+    """Publish an artifact; RefConflict if another one was published meanwhile."""
+    refs, name = store.refs(parcel.root.dataset), _ref_name(parcel)
+    try:
+        refs.move(name, {"manifest": parcel.path}, after=after)
+    except RefConflict:
+        ref = refs.read(name)
+        if ref is None or ref.value.get("manifest") != parcel.path:
+            raise
 
 
 def _current(store: ArtifactStore, dataset: str, artifact_id: str) -> ArtifactRecord | None:
