@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 FrameKind = Literal["pandas", "polars", "pyarrow"]
-ColumnRole = Literal["value", "key"]
+ColumnRole = Literal["value", "key", "pattern", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class ColumnSchema:
         name: the column's name in the caller's table.
         dtype: the logical type, written as `tables.frames` writes it: `int32`, `string`, `datetime[us, Europe/Paris]`.
         frame_dtype: the type as the caller's frame library names it, where that says more than `dtype`; else None.
-        role: `value` is modelled, `key` is regenerated.
-        encoding: name of the encoding (= its file name); None for keys.
+        role: `value` is modelled, `key` is regenerated, `pattern` is made anew in its form; a dropped column has no schema.
+        encoding: name of the encoding (= its file name); None for what is not modelled.
         reason: one clause that says why this encoding was chosen, for people.
         text_format: how times are written (as strptime says it), where text is encoded as times; else None.
     """

@@ -273,19 +273,26 @@ def _decode_table(stats: CharacterStats) -> Points:
 
 def _join(codes: Codes, lengths: NDArray[np.int64], table: Points) -> pl.Series:
     """Return the texts of codes of positions, [B, P]; a length below 0 is a null."""
-    import pyarrow as pa
-
     n_positions = codes.shape[1]
     is_written = np.arange(n_positions) < lengths[:, None]
-    points = table[np.arange(n_positions), codes][is_written]
-    n_bytes = 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
-    ends = np.cumsum(np.maximum(lengths, 0))
-    offsets = np.concatenate([[0], np.cumsum(n_bytes)])[np.concatenate([[0], ends])].astype(np.int64)
-    data = _as_string(points).encode()
-    array: Any = pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data))
-    texts = pl.Series(pl.from_arrow(array), dtype=pl.String)
+    texts = join_characters(table[np.arange(n_positions), codes][is_written], np.maximum(lengths, 0))
     is_null = lengths < 0
     return pl.select(pl.when(pl.Series(~is_null)).then(texts)).to_series() if is_null.any() else texts
+
+
+def join_characters(points: Points, lengths: NDArray[np.int64]) -> pl.Series:
+    """Return texts, [B], of their characters in a row, [C], and their lengths, [B].
+
+    >>> join_characters(np.array([97, 98, 228], dtype=np.uint32), np.array([2, 0, 1])).to_list()
+    ['ab', '', 'ä']
+    """
+    import pyarrow as pa
+
+    n_bytes = 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
+    offsets = np.append(0, np.cumsum(n_bytes))[np.append(0, np.cumsum(lengths))].astype(np.int64)
+    data = _as_string(points).encode()
+    array: Any = pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data))
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
 
 
 def _as_points(text: str) -> Points:

@@ -18,27 +18,38 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import encoding_named, encodings
 from argn_assets.encodings.categorical import TextCounts
+from argn_assets.encodings.datetime_relative import DatetimeRelativePartial
 from argn_assets.encodings.number_counts import NumberCounts
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema
 from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.infer import ColumnChoice, choose_for_type
 from argn_assets.tables.infer_text import choose_for_text
+from argn_assets.tables.sequence_times import SequenceTexts, never_fall
 from argn_assets.tables.times_in_text import formats_that_fit, read_times
 
 DECLARED = "declared"
+_TIMES = ("datetime", "datetime_relative")  # what text may be read as
 
 
-def counted_as(dtype: pl.DataType, encoding: str | None) -> str:
+def counted_as(dtype: pl.DataType, encoding: str | None, in_sequences: bool) -> str:
     """Return the encoding whose partial a batch keeps of a column: of text to be judged or read as times, its counts.
 
     Args:
         dtype: the column's type.
         encoding: what the user declared; None where it is inferred.
+        in_sequences: the table's rows are sequences, so that times may be told by their gaps.
     """
-    if encoding is None or (encoding == "datetime" and dtype == pl.String):
+    if encoding is None and in_sequences and choose_for_type(dtype).encoding == "datetime":
+        return "datetime_relative"
+    if encoding is None or (encoding in _TIMES and dtype == pl.String):
         return choose_for_type(dtype).encoding
     return encoding
+
+
+def reads_gaps_of_text(dtype: pl.DataType, encoding: str | None) -> bool:
+    """Tell whether a column of sequences is text whose times may be told by their gaps; arguments as `counted_as`."""
+    return dtype == pl.String and encoding in (None, "datetime_relative")
 
 
 def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, list[Any], ColumnChoice]:
@@ -50,14 +61,13 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
     Raises:
         SchemaError: text was declared as times, and no format fits all of it.
     """
-    if column.dtype == "string" and (column.reason != DECLARED or column.encoding == "datetime"):
-        counts = _union(partials)
-        is_declared = column.reason == DECLARED
-        choice = _declared_times(column.name, counts) if is_declared else choose_for_text(column.name, counts)
-        if choice.encoding != "categorical":
-            partials = [_recounted(partial, choice, column.name) for partial in partials]
+    if column.dtype == "string" and (column.reason != DECLARED or column.encoding in _TIMES):
+        choice, partials = _decide_text(column, partials)
     elif column.reason == DECLARED:
         choice = ColumnChoice(str(column.encoding), DECLARED)
+    elif column.encoding == "datetime_relative":
+        reason = _reason(column, [p.moments for p in partials])
+        choice, partials = _told_by_gaps(ColumnChoice("datetime", reason), partials)
     else:
         choice = ColumnChoice(str(column.encoding), _reason(column, partials))
     decided = dataclasses.replace(
@@ -66,24 +76,46 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
     return decided, partials, choice
 
 
+def _decide_text(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnChoice, list[Any]]:
+    texts: list[TextCounts] = [p.counts if isinstance(p, SequenceTexts) else p for p in partials]
+    counts = _union(texts)
+    is_declared = column.reason == DECLARED
+    choice = _declared_times(column, counts) if is_declared else choose_for_text(column.name, counts)
+    if choice.encoding == "categorical":
+        return choice, texts
+    if choice.encoding in _TIMES and all(isinstance(p, SequenceTexts) for p in partials):
+        times = [p.times_as(choice.text_format or "") for p in partials]
+        return (choice, times) if is_declared else _told_by_gaps(choice, times)
+    return choice, [_recounted(partial, choice, column.name) for partial in texts]
+
+
+def _told_by_gaps(choice: ColumnChoice, partials: list[DatetimeRelativePartial]) -> tuple[ColumnChoice, list[Any]]:
+    """Return the choice of times, and its partials, for a column of sequences: by gaps where no time falls."""
+    if not never_fall(partials):
+        return choice, [p.moments for p in partials]
+    reason = f"{choice.reason}, which never fall inside a sequence"
+    return dataclasses.replace(choice, encoding="datetime_relative", reason=reason), list(partials)
+
+
 def _union(partials: Sequence[TextCounts]) -> pl.DataFrame:
     if len(partials) == 1:
         return partials[0].counts
     return pl.concat([p.counts for p in partials]).group_by("value").agg(pl.col("count").sum()).sort("value")
 
 
-def _declared_times(name: str, counts: pl.DataFrame) -> ColumnChoice:
+def _declared_times(column: ColumnSchema, counts: pl.DataFrame) -> ColumnChoice:
+    encoding = str(column.encoding)
     formats = formats_that_fit(counts["value"])
     if len(counts) == 0:
-        return ColumnChoice("datetime", DECLARED)
+        return ColumnChoice(encoding, DECLARED)
     if not formats:
         others = sorted(name for name, encoding in encodings().items() if "text" in encoding.ACCEPTS)
         raise SchemaError(
-            f"Column {name!r} is String; 'datetime' takes dates and times, and text if all of it is written in one "
-            "format, as 2024-12-31 or 31.12.2024 12:30:00 is, with the same offset. Write it so, convert the column, "
-            f"or choose another encoding: {', '.join(others)}."
+            f"Column {column.name!r} is String; {encoding!r} takes dates and times, and text if all of it is written "
+            "in one format, as 2024-12-31 or 31.12.2024 12:30:00 is, with the same offset. Write it so, convert the "
+            f"column, or choose another encoding: {', '.join(others)}."
         )
-    return ColumnChoice("datetime", DECLARED, text_format=formats[0])
+    return ColumnChoice(encoding, DECLARED, text_format=formats[0])
 
 
 def _recounted(partial: TextCounts, choice: ColumnChoice, name: str) -> Any:

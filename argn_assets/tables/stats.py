@@ -9,7 +9,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from argn_assets.encodings.base import Encoding, Stats, accepts, column_kind, encoding_named, encodings
 from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protection
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
-from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
+from argn_assets.schema import ColumnRole, ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
 from argn_assets.tables.categories import with_all_categories, with_categories
-from argn_assets.tables.decide import DECLARED, counted_as, decide
+from argn_assets.tables.decide import DECLARED, counted_as, decide, reads_gaps_of_text
 from argn_assets.tables.dtypes import as_ticks, dtype_named
 from argn_assets.tables.frames import column_dtypes, frame_kind, to_polars
 from argn_assets.tables.infer import ColumnChoice, check_declared
+from argn_assets.tables.pattern import PatternStats, count_patterns, reduce_patterns
+from argn_assets.tables.roles import check_modelled, roles_of
+from argn_assets.tables.sequence_times import count_sequence_texts
 from argn_assets.tables.sequences import SequenceLengths, combine_lengths, count_lengths
 from argn_assets.tables.split import row_keys
 
@@ -47,12 +50,14 @@ class TableStats:
         columns: stats of every modelled column, in the table's order.
         n_rows: rows the statistics were made of.
         lengths: rows per key of the context key; None without one.
+        patterns: stats of every column that is made anew in its form.
     """
 
     schema: TableSchema
     columns: dict[str, Stats]
     n_rows: int
     lengths: SequenceLengths | None = None
+    patterns: dict[str, PatternStats] = field(default_factory=dict)
 
     def sub_columns(self) -> dict[str, tuple[SubColumn, ...]]:
         """Return the sub-columns of each modelled column, in order."""
@@ -64,7 +69,11 @@ class TableStats:
         schema["columns"] = [{k: v for k, v in c.items() if v not in (None, "")} for c in schema["columns"]]
         columns = {name: {"encoding": stats.NAME, **stats.to_json()} for name, stats in self.columns.items()}
         document = {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
-        return document if self.lengths is None else {**document, "lengths": dataclasses.asdict(self.lengths)}
+        if self.lengths is not None:
+            document["lengths"] = dataclasses.asdict(self.lengths)
+        if self.patterns:
+            document["patterns"] = {name: stats.to_json() for name, stats in self.patterns.items()}
+        return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> TableStats:
@@ -79,9 +88,10 @@ class TableStats:
         columns: dict[str, Stats] = {}
         for name, column in document["columns"].items():
             values = dict(column)
-            columns[name] = encodings()[values.pop("encoding")].STATS.from_json(values)
+            columns[name] = encoding_named(values.pop("encoding")).STATS.from_json(values)
         lengths = SequenceLengths.from_json(document["lengths"]) if "lengths" in document else None
-        return cls(TableSchema(**schema), columns, document["n_rows"], lengths)
+        patterns = {name: PatternStats.from_json(stats) for name, stats in document.get("patterns", {}).items()}
+        return cls(TableSchema(**schema), columns, document["n_rows"], lengths, patterns)
 
     def to_bytes(self) -> bytes:
         """Return the canonical byte form: equal stats give equal bytes."""
@@ -104,10 +114,11 @@ class PartialStats:
 
     Attributes:
         schema: the batch's columns, keys and frame kind; a column whose encoding was not declared has no reason yet.
-        columns: the partial of every modelled column.
+        columns: the partial of every column that is modelled or made anew in its form.
         n_rows: rows of the batch.
         subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
         lengths: how many subjects have 0, 1, 2 … rows, [L + 1]; None where each row is a subject.
+        is_sequential: the rows of a subject are a sequence.
     """
 
     schema: TableSchema
@@ -115,6 +126,7 @@ class PartialStats:
     n_rows: int
     subjects: tuple[int, ...] | None = None
     lengths: NDArray[np.int64] | None = None
+    is_sequential: bool = True
 
 
 def compute_stats(
@@ -123,6 +135,8 @@ def compute_stats(
     context_key: str | None = None,
     primary_key: str | None = None,
     *,
+    column_roles: Mapping[str, ColumnRole] | None = None,
+    is_sequential: bool = True,
     value_protection: bool = False,
     seed: int = 0,
 ) -> TableStats:
@@ -133,14 +147,20 @@ def compute_stats(
         encoding_types: encoding per column, by name or class; what is not named is inferred.
         context_key: column that names the subject of each row; it is not modelled.
         primary_key: column that names the row; it is not modelled.
+        column_roles: role per column: `key` (regenerated), `pattern` (made anew in its form) or `drop`; what is not
+            named is modelled.
+        is_sequential: rows of one context key are a sequence, in the order they stand; else each row stands alone, and
+            `datetime_relative` means `datetime`.
         value_protection: hide what fewer than five to seven distinct subjects share.
         seed: decides each column's threshold.
     Raises:
         DataError: the table has no rows.
-        SchemaError: a named column is missing, or has a type that no encoding takes.
-        ConfigError: an encoding does not exist.
+        SchemaError: a named column is missing, or has a type that no encoding takes, or its role.
+        ConfigError: an encoding or a role does not exist, or a column that is not modelled has an encoding.
     """
-    partial = compute_partial_stats(df, encoding_types, context_key, primary_key)
+    partial = compute_partial_stats(
+        df, encoding_types, context_key, primary_key, column_roles=column_roles, is_sequential=is_sequential
+    )
     return combine_partial_stats([partial], value_protection=value_protection, seed=seed)
 
 
@@ -149,21 +169,24 @@ def compute_partial_stats(
     encoding_types: EncodingTypes | None = None,
     context_key: str | None = None,
     primary_key: str | None = None,
+    *,
+    column_roles: Mapping[str, ColumnRole] | None = None,
+    is_sequential: bool = True,
 ) -> PartialStats:
     """Return the statistics of one batch of a table; arguments and errors as for `compute_stats`.
 
     What a column of text holds is decided when the batches are combined, from all of its texts.
     """
     table = to_polars(batch)
-    for role, key in (("context key", context_key), ("primary key", primary_key)):
-        if key is not None and key not in table.columns:
-            raise SchemaError(f"The {role} {key!r} is not a column. Columns: {', '.join(table.columns)}.")
-    dtypes = column_dtypes(batch, table)
+    roles = roles_of(table, column_roles, context_key, primary_key)
+    table = table.drop(name for name, role in roles.items() if role == "drop")
     declared = {name: _encoding_name(name, chosen) for name, chosen in (encoding_types or {}).items()}
-    check_declared(table.columns, declared, (context_key, primary_key))
-    counted = {
-        n: counted_as(t, declared.get(n)) for n, t in table.schema.items() if n not in (context_key, primary_key)
-    }
+    check_declared(list(roles), declared, tuple(name for name, role in roles.items() if role == "key"))
+    check_modelled(roles, declared)
+    if not is_sequential:
+        declared = {name: "datetime" if chosen == "datetime_relative" else chosen for name, chosen in declared.items()}
+    in_sequences = is_sequential and context_key is not None
+    counted = {n: counted_as(t, declared.get(n), in_sequences) for n, t in table.schema.items() if roles[n] == "value"}
     for name in declared:
         check_kind(table[name], counted[name])
     columns = tuple(
@@ -172,17 +195,21 @@ def compute_partial_stats(
             reason=DECLARED if name in declared else "",
         )
         if name in counted
-        else ColumnSchema(name=name, dtype=dtype, frame_dtype=own, role="key")
-        for name, (dtype, own) in dtypes.items()
+        else ColumnSchema(name=name, dtype=dtype, frame_dtype=own, role=roles[name])
+        for name, (dtype, own) in column_dtypes(batch, table).items()
     )  # fmt: skip
     schema = TableSchema(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
     subjects = row_keys(table, context_key) if context_key is not None else None
-    partials = {name: _partial(as_ticks(table[name]), encoding, subjects) for name, encoding in counted.items()}
+    partials = {
+        name: _partial(as_ticks(table[name]), encoding, declared.get(name), subjects, in_sequences)
+        for name, encoding in counted.items()
+    }
+    partials |= {n: count_patterns(table[n], subjects) for n, role in roles.items() if role == "pattern"}
     if subjects is None:
-        return PartialStats(schema, partials, len(table))
-    return PartialStats(schema, partials, len(table), _fewest(subjects), count_lengths(subjects))
+        return PartialStats(schema, partials, len(table), is_sequential=False)
+    return PartialStats(schema, partials, len(table), _fewest(subjects), count_lengths(subjects), is_sequential)
 
 
 def _fewest(subjects: NDArray[np.uint64]) -> tuple[int, ...]:
@@ -215,8 +242,12 @@ def _encoding_name(column: str, chosen: str | type[Encoding]) -> str:
     return name
 
 
-def _partial(values: pl.Series, encoding: str, subjects: NDArray[np.uint64] | None) -> Any:
+def _partial(
+    values: pl.Series, encoding: str, declared: str | None, subjects: NDArray[np.uint64] | None, in_sequences: bool
+) -> Any:
     try:
+        if subjects is not None and in_sequences and reads_gaps_of_text(values.dtype, declared):
+            return count_sequence_texts(values, subjects)
         return encoding_named(encoding).partial(values, subjects)
     except ArgnError as error:
         raise type(error)(f"Column {values.name!r}: {error}") from error
@@ -240,9 +271,13 @@ def combine_partial_stats(
         raise DataError("The table has no rows. Statistics need at least one.")
     schema = _common_schema(partials)
     columns: dict[str, Stats] = {}
+    patterns: dict[str, PatternStats] = {}
     decided: dict[str, ColumnSchema] = {}
     choices: list[ColumnChoice] = []
     for place, column in enumerate(schema.columns):
+        if column.role == "pattern":  # about people, so protected whatever the table is
+            protection = Protection.drawn(Seed(seed), column.name)
+            patterns[column.name] = reduce_patterns([p.columns[column.name] for p in partials], protection)
         if column.encoding is not None:
             decided[column.name], parts, choice = decide(column, [_partial_of(p, place, column) for p in partials])
             protection = Protection.drawn(Seed(seed), column.name) if value_protection else UNPROTECTED
@@ -255,7 +290,7 @@ def combine_partial_stats(
         schema = _without_hidden_categories(schema, columns)
     lengths = [p.lengths for p in partials if p.lengths is not None]
     protection = Protection.drawn(Seed(seed), "sequence length") if value_protection else UNPROTECTED
-    return TableStats(schema, columns, n_rows, combine_lengths(lengths, protection) if lengths else None)
+    return TableStats(schema, columns, n_rows, combine_lengths(lengths, protection) if lengths else None, patterns)
 
 
 def _common_schema(partials: Sequence[PartialStats]) -> TableSchema:
@@ -280,8 +315,10 @@ def _partial_of(partial: PartialStats, place: int, column: ColumnSchema) -> Any:
         return partial.columns[column.name]
     subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.schema.context_key is not None else None
     dtype = dtype_named(column.dtype)
-    encoding = counted_as(dtype, column.encoding if column.reason == DECLARED else None)
-    return _partial(pl.Series(column.name, [None] * partial.n_rows, dtype), encoding, subjects)
+    declared = column.encoding if column.reason == DECLARED else None
+    encoding = counted_as(dtype, declared, partial.is_sequential)
+    nulls = pl.Series(column.name, [None] * partial.n_rows, dtype)
+    return _partial(nulls, encoding, declared, subjects, partial.is_sequential)
 
 
 def _warn_of_columns(choices: Sequence[ColumnChoice]) -> None:

@@ -24,6 +24,7 @@ from argn_assets.tables.dtypes import as_dtype, dtype_name
 from argn_assets_tests.conformance.columns import bounds, columns, days, dtypes_of, series, values_of
 
 THRESHOLD = 5
+SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=6)  # rows per sequence
 law = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
@@ -66,13 +67,21 @@ def assert_in_range(codes: Codes, encoding: type[Encoding], stats: Stats, n_rows
 
 
 def random_split(n_rows: int, n_parts: int, groups: NDArray[Any], seed: int) -> list[NDArray[np.intp]]:
-    """Return the rows of each part; rows of one group stay together, parts and rows are shuffled."""
+    """Return the rows of each part; rows of one group stay together in their order, parts and groups are shuffled."""
     rng = np.random.default_rng(seed)
     part_of_group = rng.integers(0, n_parts, int(groups.max(initial=0)) + 1)
     order = rng.permutation(n_rows)
+    order[np.argsort(groups[order], kind="stable")] = np.lexsort((np.arange(n_rows), groups))
     parts = [order[part_of_group[groups[order]] == part] for part in range(n_parts)]
     rng.shuffle(parts)
     return parts
+
+
+def in_sequences(sizes: list[int], seed: int = 0) -> Rows:
+    """Return rows of sequences of these sizes, each with a key of its own."""
+    starts = np.zeros(sum(sizes), dtype=bool)
+    starts[np.cumsum([0, *sizes])[:-1]] = True
+    return Rows(Seed(seed), np.random.default_rng(seed).permutation(len(starts)).astype(np.uint64), starts)
 
 
 class EncodingTests:
@@ -226,6 +235,57 @@ class EncodingTests:
             part = Rows(Seed(seed), keys[rows])
             assert (encoding.encode(values[rows], stats, part) == codes[rows]).all()
             assert encoding.decode(codes[rows], stats, part).equals(back[rows])
+
+    # E33
+    @law
+    @given(data=st.data(), sizes=SIZES, seed=st.integers(0, 99))
+    def test_a_sequence_does_not_depend_on_the_sequences_beside_it(
+        self, encoding: type[Encoding], data: st.DataObject, sizes: list[int], seed: int
+    ) -> None:
+        n_rows = sum(sizes)
+        dtype = data.draw(st.sampled_from(dtypes_of(encoding)))
+        values = data.draw(columns(dtype, least=n_rows, most=n_rows, examples=encoding.EXAMPLES))
+        rows = in_sequences(sizes, seed)
+        stats = stats_of(encoding, values, np.cumsum(rows.starts).astype(np.uint64))
+        codes, drawn = encoding.encode(values, stats, rows), any_codes(encoding, stats, n_rows, seed)
+        assert_in_range(codes, encoding, stats, n_rows)
+        back, made = encoding.decode(codes, stats, rows), encoding.decode(drawn, stats, rows)
+        for at, size in zip(np.cumsum([0, *sizes]), sizes, strict=False):
+            own = slice(at, at + size)
+            alone = Rows(rows.seed, rows.keys[own], np.arange(size) == 0)
+            assert (encoding.encode(values[own], stats, alone) == codes[own]).all()
+            assert encoding.decode(codes[own], stats, alone).equals(back[own])
+            assert encoding.decode(drawn[own], stats, alone).equals(made[own])
+
+    # E22, E33
+    @law
+    @given(data=st.data(), sizes=SIZES)
+    def test_nulls_in_sequences_come_back_and_nothing_else_becomes_null(
+        self, encoding: type[Encoding], data: st.DataObject, sizes: list[int]
+    ) -> None:
+        n_rows = sum(sizes)
+        dtype = data.draw(st.sampled_from([d for d in dtypes_of(encoding) if not d.is_float()]))
+        values = data.draw(columns(dtype, least=n_rows, most=n_rows, examples=encoding.EXAMPLES))
+        rows = in_sequences(sizes)
+        stats = stats_of(encoding, values, np.cumsum(rows.starts).astype(np.uint64))
+        back = given_back(encoding, encoding.encode(values, stats, rows), stats, values, rows)
+        assert back.is_null().equals(values.is_null())
+
+    # E23, E33
+    @law
+    @given(data=st.data(), sizes=st.lists(st.integers(1, 6), max_size=40), seed=st.integers(0, 99))
+    def test_what_few_subjects_share_never_leaves_decode_in_sequences_either(
+        self, encoding: type[Encoding], data: st.DataObject, sizes: list[int], seed: int
+    ) -> None:
+        rows = in_sequences(sizes, seed)
+        dtype = data.draw(st.sampled_from(dtypes_of(encoding)))
+        values = data.draw(columns(dtype, least=sum(sizes), most=sum(sizes)))
+        subjects = np.cumsum(rows.starts).astype(np.uint64)
+        stats = stats_of(encoding, values, subjects, THRESHOLD)
+        made = in_sequences([7, 1, 290, 2], seed)
+        back = given_back(encoding, any_codes(encoding, stats, 300), stats, values, made)
+        if not encoding.COMPOSES:  # what it makes values of is tested beside it
+            assert_shown_is_shared(back, values, subjects)
 
 
 def _repeated(encoding: type[Encoding], dtype: pl.DataType) -> pl.Series:
