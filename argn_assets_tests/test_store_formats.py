@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -13,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
+from sklearn.preprocessing import StandardScaler
 
 from argn_assets.errors import ConfigError, CorruptArtifact
 from argn_assets.store import FORMATS, arrow_data_hash
@@ -39,6 +41,7 @@ VALUES: dict[str, Any] = {
     "bytes": b"\x00\x01",
     "safetensors": ARRAYS,
     "npz": ARRAYS,
+    "joblib": StandardScaler().fit(ARRAYS["w"]),
 }
 
 
@@ -50,6 +53,9 @@ def assert_same(found: Any, expected: Any) -> None:
     elif isinstance(expected, dict) and "w" in expected:
         assert {name: array.dtype for name, array in found.items()} == {name: a.dtype for name, a in expected.items()}
         assert all((found[name] == array).all() for name, array in expected.items())
+    elif isinstance(expected, StandardScaler):
+        assert type(found) is StandardScaler
+        assert (found.transform(ARRAYS["w"]) == expected.transform(ARRAYS["w"])).all()
     else:
         assert found == expected
 
@@ -75,12 +81,51 @@ def test_equal_values_give_equal_bytes(name: str) -> None:
     assert encode_value(value, name) == encode_value(swapped, name)
 
 
+def test_equal_tables_in_other_chunks_give_equal_bytes() -> None:  # T13
+    rows = 300_000  # more than one row group
+    frame = pl.DataFrame({"n": np.arange(rows), "s": [str(n % 7) for n in range(rows)]})
+    cut = pl.concat([frame[:1000], frame[1000:270_000], frame[270_000:]], rechunk=False)
+    assert encode_value(cut, "parquet") == encode_value(frame, "parquet")
+    assert encode_value(cut.to_arrow(), "arrow") == encode_value(frame.to_arrow(), "arrow")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_what_is_done_to_a_value_does_not_reach_the_bytes(name: str) -> None:  # T11
+    content = encode_value(VALUES[name], name)
+    kept = bytes(bytearray(content))
+    spoil(decode_value(content, name, "x"))
+    assert content == kept
+    assert_same(decode_value(content, name, "x"), VALUES[name])
+
+
+def spoil(value: Any) -> None:
+    """Change a value in place, in every way that it allows."""
+    if isinstance(value, dict) and "w" in value:
+        for array in value.values():
+            array[...] = 7
+    elif isinstance(value, dict):
+        value["a"].append("spoilt")
+    elif isinstance(value, StandardScaler):
+        value.mean_[...] = 7
+    elif isinstance(value, pl.DataFrame):
+        value[0, "n"] = 7
+        value.get_column("x")[0] = 7.0
+        for array in (value.get_column("x").to_numpy(), value.get_column("n").to_numpy()):
+            with suppress(ValueError):
+                array[...] = 7
+    elif isinstance(value, pa.Table):
+        array = value["codes"].chunk(0).to_numpy()
+        for change in (lambda: array.setflags(write=True), lambda: array.__setitem__(0, 7)):
+            with pytest.raises(ValueError, match=r"WRITEABLE|read-only"):
+                change()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("parquet", TABLE), ("parquet", 7), ("arrow", {"a": 1}), ("json", {"a": object()}), ("json", float("nan")),
         ("argn", "text"), ("html", 7), ("bytes", None), ("safetensors", {"a": "x"}), ("safetensors", 7),
-        ("npz", {"a": np.array([object()])}), ("npz", 7),
+        ("npz", {"a": np.array([object()])}), ("npz", 7), ("joblib", lambda: 0), ("joblib", (_ for _ in ())),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_its_format_is_refused(name: str, value: Any) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def export(artifact: str, to: Path, dataset: str | None, run: str | None) -> None:
     """Write an artifact and all that it was made from to a tar file.
 
-    ARTIFACT is an id, as `argn artifacts show --json` prints it. The file holds the real tables too, where the artifact was
-    made from them. The same artifact gives the same file.
+    ARTIFACT is an id, as `argn artifacts show --json` prints it. The file holds the real tables too, where the artifact
+    was made from them. The same artifact gives the same file.
     """
     from argn_assets.store import export_artifact
 
