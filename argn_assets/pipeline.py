@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from argn_assets.engine import EpochProgress
-    from argn_assets.engine.train import OnEpoch
+    from argn_assets.engine.run import OnEpoch
     from argn_assets.quality import TableQuality
 
 __all__ = ["EpochProgress", "SyntheticTable", "synthesize"]
@@ -58,6 +58,7 @@ def _synthesize(spec: DatasetSpec, name: str, table: pl.DataFrame, on_epoch: OnE
         table,
         declared.encoding_types(),
         primary_key=declared.primary_key,
+        column_roles=declared.column_roles(),
         value_protection=spec.value_protection,
         seed=root.child("stats", name).value,
     )
@@ -82,7 +83,7 @@ def _synthesize(spec: DatasetSpec, name: str, table: pl.DataFrame, on_epoch: OnE
         table.filter(encoded.validation),
         synthetic,
         name=name,
-        keys=[declared.primary_key] if declared.primary_key else [],
+        keys=declared.regenerated(),
         target=target[1] if target and target[0] == name else None,
         seed=root.child("report").value,
     )

@@ -31,7 +31,7 @@ def test_packed_rows_follow_their_steps_and_know_the_row_before_them(lengths, mo
     real = []
     for batch in batches_of(cut_windows(lengths, most, rng), n_rows, rng):
         last = batch.first + batch.size == lengths[batch.sequence]
-        packed = pack(batch, offsets, last if with_ends else None)
+        packed = pack(batch, offsets[:-1], lengths, last if with_ends else None)
         assert packed.sizes == sorted(packed.sizes, reverse=True)
         assert sum(packed.sizes) == len(packed.row)
         n_first = packed.sizes[0]

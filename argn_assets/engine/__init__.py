@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.api import generate_batches, generate_flat, train_flat
     from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.train import EpochProgress, train_model
+    from argn_assets.engine.run import EpochProgress
+    from argn_assets.engine.sequences import generate_sequential, train_sequential
+    from argn_assets.engine.train import train_model
     from argn_assets.tables import (
         combine_partial_stats,
         compute_partial_stats,
@@ -30,11 +32,13 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOMES = {
     "ModelArtifact": "argn_assets.artifact",
     "TrainingConfig": "argn_assets.engine.config",
-    "EpochProgress": "argn_assets.engine.train",
+    "EpochProgress": "argn_assets.engine.run",
     "train_model": "argn_assets.engine.train",
     "train_flat": "argn_assets.engine.api",
     "generate_flat": "argn_assets.engine.api",
     "generate_batches": "argn_assets.engine.api",
+    "train_sequential": "argn_assets.engine.sequences",
+    "generate_sequential": "argn_assets.engine.sequences",
     "compute_stats": "argn_assets.tables",
     "compute_partial_stats": "argn_assets.tables",
     "combine_partial_stats": "argn_assets.tables",
@@ -55,8 +59,10 @@ __all__ = [
     "encode_table",
     "generate_batches",
     "generate_flat",
+    "generate_sequential",
     "train_flat",
     "train_model",
+    "train_sequential",
 ]
 
 

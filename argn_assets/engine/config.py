@@ -20,6 +20,7 @@ class TrainingConfig:
         max_epochs: passes over the training rows, at most; may be a fraction.
         max_training_time: minutes, at most.
         batch_size: rows per step; None chooses by the number of rows.
+        max_sequence_window: rows of a sequence that are trained on together, at most.
         any_order: train every order of the columns, so that any of them may be given when generating.
         device: `auto` takes a GPU where there is one; else a torch device such as `cpu` or `cuda:0`.
     Raises:
@@ -30,6 +31,7 @@ class TrainingConfig:
     max_epochs: float = 100.0
     max_training_time: float = 14400.0
     batch_size: int | None = None
+    max_sequence_window: int = 100
     any_order: bool = True
     device: str = "auto"
 
@@ -43,6 +45,10 @@ class TrainingConfig:
                 raise ConfigError(f"{name} is {value!r}; it must be a number from 0 up.")
         if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch_size is {self.batch_size!r}; it must be a whole number from 1 up, or None.")
+        if self.max_sequence_window < 1:
+            raise ConfigError(
+                f"max_sequence_window is {self.max_sequence_window!r}; it must be a whole number from 1 up."
+            )
 
 
 def batch_size_for(n_rows: int) -> int:

@@ -1,23 +1,27 @@
 """Generating codes: column after column, each from all that stand before it, in batches of rows."""
 
-# B rows, S sub-columns, C columns, E embedding width, H hidden units
+# B rows, S sub-columns, C columns, K cardinality, L combinations of the codes of one column
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.arithmetic import flushed_denormals
-from argn_assets.engine.families.argn.flat import FlatModel
-from argn_assets.engine.families.argn.layout import NetworkLayout
-from argn_assets.engine.sampling import draw_codes
+from argn_assets.engine.families import FlatGenerator
+from argn_assets.engine.outcomes import codes_of_combinations, combination_log_probs
+from argn_assets.engine.rules import ColumnShares, DrawRules
+from argn_assets.engine.sampling import draw, draw_codes, sampled_probabilities
 from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
+
+_MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +58,15 @@ class Given:
     offered: NDArray[np.bool_]
 
 
-def load_model(artifact: ModelArtifact, device: torch.device) -> FlatModel:
-    """Return the artifact's network, ready to generate, on the device."""
-    model = FlatModel(NetworkLayout.from_json(artifact.network), artifact.get_weights_state_dict())
-    return model.to(device).eval()
-
-
 @flushed_denormals()
 @torch.inference_mode()
 def generate_codes(
-    model: FlatModel,
+    model: FlatGenerator,
     sub_columns: list[SubColumn],
     given: Given,
     seed: Seed,
     config: GenerationConfig,
+    rules: DrawRules,
     first_row: int = 0,
 ) -> NDArray[np.uint16]:
     """Generate the codes of all sub-columns, context included, [S, N].
@@ -78,57 +77,119 @@ def generate_codes(
         given: what is fixed, for N rows.
         seed: every draw is a function of (seed, sub-column, row number).
         config: settings.
+        rules: what may be drawn.
         first_row: number of the first of the N rows.
     """
-    device = model.offsets.device
     n_rows = given.observed.shape[1]
-    plan = _Plan(model, sub_columns, given.offered)
+    plan = Plan(model, sub_columns, given.offered, rules)
     result = np.empty((len(sub_columns), n_rows), dtype=np.uint16)
     for start in range(0, n_rows, config.batch_size):
         rows = slice(start, min(start + config.batch_size, n_rows))
         keys = np.arange(first_row + rows.start, first_row + rows.stop, dtype=np.uint64)
-        codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(device)
-        observed = torch.from_numpy(given.observed[:, rows]).to(device)
+        codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
+        observed = torch.from_numpy(given.observed[:, rows]).to(model.device)
         result[:, rows] = plan.fill(codes, observed, keys, seed, config).cpu().numpy().astype(np.uint16)
     return result
 
 
-class _Plan:
-    """The network's first layer arranged in the order of generation, so that every step reads a prefix of it."""
+def order_of(columns: Sequence[int], offered: NDArray[np.bool_], first: Collection[int] = ()) -> list[int]:
+    """Return the sub-columns in the order of generation, [S]: offered columns, those to come first, all others.
 
-    def __init__(self, model: FlatModel, sub_columns: list[SubColumn], offered: NDArray[np.bool_]):
-        self.model, self.sub_columns = model, sub_columns
-        layout = model.layout
-        self.columns = layout.columns
-        # A stable sort: offered columns first, each part in the table's order.
-        self.order = sorted(range(len(layout.columns)), key=lambda s: not offered[layout.columns[s]])
-        self.n_offered = sum(bool(offered[column]) for column in layout.columns)
-        width = layout.width.embedding
-        weight = model.first_weight.view(len(self.order), width, -1)[self.order].flatten(0, 1)  # [S*E, H]
-        predicted = range(layout.n_context, len(self.order))
-        self.weights = {s: weight[:, model.place_of(s)[2]].contiguous() for s in predicted}  # [S*E, W] each
-        self.width = width
+    Args:
+        columns: number of the column of each sub-column, [S].
+        offered: which columns may be given, [C].
+        first: numbers of the columns that come before all that are not offered.
+    """
+    # A stable sort: each part stays in the table's order.
+    return sorted(range(len(columns)), key=lambda s: (not offered[columns[s]], columns[s] not in first))
+
+
+class Plan:
+    """The order of generation and what may be drawn at each step."""
+
+    def __init__(
+        self, model: FlatGenerator, sub_columns: list[SubColumn], offered: NDArray[np.bool_], rules: DrawRules
+    ):
+        self.model, self.sub_columns, self.columns = model, sub_columns, model.columns
+        n_context_columns = self.columns[model.n_context] if model.n_context else 0
+        self.shares = {number + n_context_columns: shares for number, shares in rules.shares.items()}
+        n_given = sum(bool(offered[column]) for column in self.columns)
+        self.steps = model.steps(order_of(self.columns, offered, self.shares), n_given)
+        self.blocked = blocked_logits(model, rules)
 
     def fill(
-        self, codes: Tensor, observed: Tensor, keys: NDArray[np.uint64], seed: Seed, config: GenerationConfig
+        self,
+        codes: Tensor,
+        observed: Tensor,
+        keys: NDArray[np.uint64],
+        seed: Seed,
+        config: GenerationConfig,
+        base: Any = None,
     ) -> Tensor:
-        """Return `codes`, [S, B], with everything that is not observed, [C, B], drawn."""
-        model, width = self.model, self.width
+        """Return `codes`, [S, B], with everything that is not observed, [C, B], drawn.
+
+        `base` is what rows of sequences see from outside them; see `SequenceGenerator`.
+        """
         shown = observed[list(self.columns)]  # [S, B]
-        embedded = model.embed(torch.where(shown, codes, 0).t()) * shown.t().unsqueeze(2)  # [B, S, E]
-        seen = embedded[:, self.order].flatten(1).contiguous()  # [B, S*E] in the order of generation
-        for step, position in enumerate(self.order):
+        seen = self.steps.begin(codes, shown, base)
+        for step, position in enumerate(self.steps.order):
             if bool(shown[position].all()):
                 continue
-            # Offered columns stand first, so what a step sees is a prefix; entries that are not given are zero.
-            prefix = max(step, self.n_offered) * width
-            logits = model.logits_of(position, seen[:, :prefix], self.weights[position][:prefix])
-            sub_column = self.sub_columns[position]
-            if sub_column.unknown is not None and sub_column.cardinality > 1:
-                logits[:, sub_column.unknown] = -torch.inf
-            uniforms = torch.from_numpy(seed.child(sub_column.name).uniforms(keys)).to(logits.device)
-            drawn = draw_codes(logits, uniforms, config.temperature, config.top_p)
-            codes[position] = torch.where(shown[position], codes[position], drawn)
-            at = slice(step * width, (step + 1) * width)
-            seen[:, at] = model.embedding[codes[position] + model.offsets[position]]
+            column = self.columns[position]
+            uniforms = torch.from_numpy(seed.child(self.sub_columns[position].name).uniforms(keys)).to(codes.device)
+            if column not in self.shares:
+                logits = self.steps.logits(step, seen)
+                if position in self.blocked:
+                    logits = logits + self.blocked[position]
+                self._show(step, seen, codes, shown, draw_codes(logits, uniforms, config.temperature, config.top_p))
+            elif position == 0 or self.columns[position - 1] != column:
+                drawn = self._draw_rebalanced(step, seen, uniforms, config)
+                for own, code in enumerate(drawn):
+                    self._show(step + own, seen, codes, shown, code)
         return codes
+
+    def _show(self, step: int, seen: Any, codes: Tensor, shown: Tensor, drawn: Tensor) -> None:
+        position = self.steps.order[step]
+        codes[position] = torch.where(shown[position], codes[position], drawn)
+        self.steps.show(step, seen, codes[position])
+
+    def _draw_rebalanced(self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig) -> list[Tensor]:
+        """Draw all codes of the rebalanced column that begins at `step`, one per sub-column, [B] each."""
+        column = self.columns[self.steps.order[step]]
+        own = [self.sub_columns[s].cardinality for s in range(len(self.columns)) if self.columns[s] == column]
+        shares = self.shares[column]
+        n_parents = max(1, len(shares.groups) // own[-1])
+        # The first column of all is drawn from one distribution, whatever the row.
+        same = step == 0
+        size = 1 if same else max(1, _MOST_BRANCHES // n_parents)
+        drawn = []
+        for part in [slice(0, 1)] if same else _parts(len(uniforms), size):
+            log_probs = combination_log_probs(self.steps, step, len(own), self.steps.rows(seen, part), self.blocked)
+            probabilities = _with_shares(log_probs, shares, config)
+            at = slice(None) if same else part
+            drawn.append(draw(probabilities.expand(len(uniforms[at]), -1), uniforms[at]))
+        return codes_of_combinations(torch.cat(drawn), own)
+
+
+def blocked_logits(model: FlatGenerator, rules: DrawRules) -> dict[int, Tensor]:
+    """Return by position of a sub-column, context counted, what is added to its logits, [K]: 0, or -inf for never."""
+    return {
+        position + model.n_context: torch.from_numpy(np.where(never, -np.inf, 0.0).astype(np.float32)).to(model.device)
+        for position, never in rules.forbidden.items()
+    }
+
+
+def _parts(n_rows: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def _with_shares(log_probs: Tensor, shares: ColumnShares, config: GenerationConfig) -> Tensor:
+    """Return probabilities in which each group has its share, [B, L]; temperature and top-p act within the groups."""
+    group = torch.from_numpy(shares.groups).to(log_probs.device)
+    result = torch.zeros_like(log_probs)
+    for number, share in enumerate(shares.shares):
+        members = (group == number).nonzero().squeeze(1)
+        if share > 0 and len(members):
+            inside = sampled_probabilities(log_probs[:, members], config.temperature, config.top_p)
+            result[:, members] = share * inside / inside.sum(1, keepdim=True)
+    return result

@@ -76,12 +76,13 @@ class Packed:
     previous: Integers
 
 
-def pack(windows: Windows, offsets: Integers, ends: NDArray[np.bool_] | None = None) -> Packed:
+def pack(windows: Windows, starts: Integers, lengths: Integers, ends: NDArray[np.bool_] | None = None) -> Packed:
     """Bring windows into the order of their steps.
 
     Args:
         windows: a batch.
-        offsets: where each sequence starts in the table, [G + 1].
+        starts: where each sequence starts in the table, [G].
+        lengths: rows of each sequence, [G].
         ends: windows that get one more row, [B], which asks how many rows follow; None: only those without rows.
     """
     asked = (windows.size == 0) if ends is None else ends | (windows.size == 0)
@@ -91,8 +92,8 @@ def pack(windows: Windows, offsets: Integers, ends: NDArray[np.bool_] | None = N
     step, window = np.nonzero(np.arange(sizes_of[0])[:, None] < sizes_of[None, :])
     sizes = np.bincount(step)
     index = windows.first[window] + step
-    start = offsets[windows.sequence]
-    left = (np.diff(offsets)[windows.sequence])[window] - index
+    start = starts[windows.sequence]
+    left = lengths[windows.sequence][window] - index
     row = np.where(left > 0, start[window] + index, 0)
     later = slice(int(sizes[0]), None)
     previous = np.arange(len(step))[later] - sizes[step[later] - 1]

@@ -30,14 +30,14 @@ from argn_assets.orchestration.facts import (
     TableFacts,
 )
 from argn_assets.orchestration.handles import StoredTables
-from argn_assets.schema import ColumnSchema, SubColumn
+from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
     import polars as pl
 
     from argn_assets.artifact import ModelArtifact
-    from argn_assets.engine.train import EpochProgress
+    from argn_assets.engine.run import EpochProgress
     from argn_assets.tables import EncodedTable, TableStats
 
 PREVIEW_ROWS = 10
@@ -65,6 +65,7 @@ def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
                 frame,
                 table.encoding_types(),
                 primary_key=table.primary_key,
+                column_roles=table.column_roles(),
                 value_protection=spec.value_protection,
                 seed=Seed(spec.seed).child("stats", name).value,
             )
@@ -226,11 +227,17 @@ def _encoded_columns(stats: TableStats) -> tuple[ColumnFacts, ...]:
             name=column.name,
             dtype=column.dtype,
             encoding=column.encoding,
-            note="primary key" if column.role == "key" else _note(column, subs[column.name]),
+            note=_role_note(column, schema) or _note(column, subs[column.name]),
             unique=column.name == schema.primary_key,
         )
         for column in schema.columns
     )
+
+
+def _role_note(column: ColumnSchema, schema: TableSchema) -> str:
+    if column.name == schema.primary_key:
+        return "primary key"
+    return {"key": "key, regenerated", "pattern": "made anew in its form"}.get(column.role, "")
 
 
 def _note(column: ColumnSchema, subs: Sequence[SubColumn]) -> str:

@@ -25,11 +25,13 @@ class SequenceLengths:
     Attributes:
         lows, highs: the shortest and longest length of each cell, ascending, [K].
         median: rows of half the keys, at most.
+        n_keys: keys that were counted.
     """
 
     lows: tuple[int, ...]
     highs: tuple[int, ...]
     median: int
+    n_keys: int
 
     @property
     def least(self) -> int:
@@ -44,11 +46,11 @@ class SequenceLengths:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> SequenceLengths:
         """Read what `dataclasses.asdict` wrote, from JSON."""
-        return cls(tuple(document["lows"]), tuple(document["highs"]), document["median"])
+        return cls(tuple(document["lows"]), tuple(document["highs"]), document["median"], document["n_keys"])
 
     def with_empty(self) -> SequenceLengths:
         """Return the same with a cell for sequences without rows."""
-        return SequenceLengths((0, *self.lows), (0, *self.highs), self.median)
+        return SequenceLengths((0, *self.lows), (0, *self.highs), self.median, self.n_keys)
 
     def cell_of(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the cell of each length, the nearest for one that has none, [B]."""
@@ -81,12 +83,17 @@ def starts_at(offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
     return starts
 
 
+def step_key(keys: NDArray[np.uint64], step: NDArray[np.uint64] | int) -> NDArray[np.uint64]:
+    """Return a stable key of one row of each sequence, [B], of the sequences' keys and the row's place in them."""
+    with np.errstate(over="ignore"):
+        return mix64(keys + (np.asarray(step, dtype=np.uint64) + np.uint64(1)) * _STEP)
+
+
 def step_keys(keys: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Return a stable key per row, [N], of its sequence's key, [G], and its place in the sequence."""
     sizes = np.diff(offsets)
     places = np.arange(int(offsets[-1]), dtype=np.uint64) - np.repeat(offsets[:-1], sizes).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        return mix64(np.repeat(keys, sizes) + (places + np.uint64(1)) * _STEP)
+    return step_key(np.repeat(keys, sizes), places)
 
 
 def count_lengths(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -99,7 +106,7 @@ def combine_lengths(counts: Iterable[NDArray[np.int64]], protection: Protection)
 
     >>> from argn_assets.encodings.protection import UNPROTECTED
     >>> combine_lengths([np.array([0, 2, 1]), np.array([0, 0, 0, 1])], UNPROTECTED)
-    SequenceLengths(lows=(1, 2, 3), highs=(1, 2, 3), median=1)
+    SequenceLengths(lows=(1, 2, 3), highs=(1, 2, 3), median=1, n_keys=4)
     """
     parts = list(counts)
     total = np.zeros(max(map(len, parts)), dtype=np.int64)
@@ -109,7 +116,7 @@ def combine_lengths(counts: Iterable[NDArray[np.int64]], protection: Protection)
     threshold = max(1, protection.threshold)
     within = np.flatnonzero((as_short >= threshold) & (as_long >= threshold))
     if len(within) == 0:
-        return SequenceLengths((1,), (1,), 1)
+        return SequenceLengths((1,), (1,), 1, int(total.sum()))
     # An extreme that too few reach is a person: longer and shorter sequences count as the ends of what may be shown.
     least, most = int(within[0]), int(within[-1])
     total[least], total[most] = as_short[least], as_long[most]
@@ -126,4 +133,4 @@ def combine_lengths(counts: Iterable[NDArray[np.int64]], protection: Protection)
         cells[-2:] = [(cells[-2][0], most, cells[-2][2])]
     lows, highs, _ = zip(*cells, strict=True)
     median = int(np.searchsorted(as_short, (as_short[-1] + 1) // 2))
-    return SequenceLengths(lows, highs, min(max(median, least), most))
+    return SequenceLengths(lows, highs, min(max(median, least), most), int(as_short[-1]))

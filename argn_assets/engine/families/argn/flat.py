@@ -134,11 +134,14 @@ class FlatModel(nn.Module):
         """Return the embeddings of codes, [B, S] -> [B, S, E]."""
         return functional.embedding(codes + self.offsets, self.embedding)
 
-    def losses(self, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT) -> list[Tensor]:
+    def losses(
+        self, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT, base: Tensor | None = None
+    ) -> list[Tensor]:
         """Return the negative log-probabilities of codes, [B, S], per block [N, B], in nats.
 
         Rows are split evenly over the G orders of `visible`, so B must be a multiple of G. `dropout` is applied to the
-        embeddings and to the first hidden layer.
+        embeddings and to the first hidden layer. `base`, [B, H], is what all sub-columns of a row see from outside it;
+        it stands in for the first layer's bias.
         """
         n_rows, n_orders = len(codes), len(visible)
         embedded = self.embed(codes).view(n_orders, n_rows // n_orders, -1)  # [G, B/G, S*E]
@@ -146,7 +149,7 @@ class FlatModel(nn.Module):
         shape = (visible.shape[1], self.layout.width.embedding, -1)
         mask = visible[:, :, self.hidden_owner].unsqueeze(2)  # [G, S, 1, H]
         weight = (self.first_weight.view(1, *shape) * mask).flatten(1, 2)  # [G, S*E, H]
-        bias = self.first_bias.expand(n_orders, 1, -1)
+        bias = self.first_bias.expand(n_orders, 1, -1) if base is None else base.view(n_orders, len(embedded[0]), -1)
         hidden = dropout.hidden(torch.baddbmm(bias, embedded, weight).relu()).view(n_rows, -1)  # [B, H]
         result = []
         for index, block in enumerate(self.blocks):
@@ -173,16 +176,18 @@ class FlatModel(nn.Module):
         n = block.sub_columns.index(position)
         return index, n, slice(block.start + n * block.width, block.start + (n + 1) * block.width)
 
-    def logits_of(self, position: int, seen: Tensor, weight: Tensor) -> Tensor:
+    def logits_of(self, position: int, seen: Tensor, weight: Tensor, base: Tensor | None = None) -> Tensor:
         """Return the logits of one sub-column, [B, K].
 
         Args:
             position: the sub-column.
             seen: what it sees, [B, D].
             weight: the rows of the first layer that belong to it, for its own hidden units, [D, W].
+            base: what it sees from outside the row, [B, H]; None is the first layer's bias.
         """
         index, n, units = self.place_of(position)
-        own = torch.addmm(self.first_bias[units], seen, weight).relu_()  # [B, W]
+        first = self.first_bias if base is None else base
+        own = torch.addmm(first[..., units], seen, weight).relu_()  # [B, W]
         for middle in self.middle[index]:
             own = own + (own @ middle[n]).relu_()
         cardinality = self.layout.cardinalities[position]

@@ -22,6 +22,7 @@ class Width:
         depth: hidden layers per predicted sub-column.
         embedding_dropout: share of the embedded numbers hidden at random while training.
         hidden_dropout: share of the first hidden units hidden at random while training.
+        history: numbers that remember the rows before, for sequences.
     """
 
     embedding: int
@@ -30,12 +31,31 @@ class Width:
     depth: int
     embedding_dropout: float
     hidden_dropout: float
+    history: int
 
 
 WIDTHS = {
-    "S": Width(embedding=6, hidden_per_log=6, hidden_least=16, depth=1, embedding_dropout=0.1, hidden_dropout=0.0),
-    "M": Width(embedding=8, hidden_per_log=12, hidden_least=32, depth=2, embedding_dropout=0.2, hidden_dropout=0.25),
-    "L": Width(embedding=16, hidden_per_log=32, hidden_least=128, depth=2, embedding_dropout=0.25, hidden_dropout=0.3),
+    "S": Width(
+        embedding=6, hidden_per_log=6, hidden_least=16, depth=1, embedding_dropout=0.1, hidden_dropout=0.0, history=64
+    ),
+    "M": Width(
+        embedding=8,
+        hidden_per_log=12,
+        hidden_least=32,
+        depth=2,
+        embedding_dropout=0.2,
+        hidden_dropout=0.25,
+        history=128,
+    ),
+    "L": Width(
+        embedding=16,
+        hidden_per_log=32,
+        hidden_least=128,
+        depth=2,
+        embedding_dropout=0.25,
+        hidden_dropout=0.3,
+        history=256,
+    ),
 }
 
 
@@ -113,3 +133,30 @@ def layout_of(groups: Sequence[Sequence[int]], n_context_columns: int, model_siz
     columns = tuple(number for number, group in enumerate(groups) for _ in group)
     n_context = sum(len(group) for group in groups[:n_context_columns])
     return NetworkLayout(cardinalities, columns, n_context, WIDTHS[model_size])
+
+
+@dataclass(frozen=True)
+class SequentialLayout:
+    """The network of sequences: that of a row, and what a row sees of its context, its place and the rows before it.
+
+    Attributes:
+        row: the network of one row; no context in it.
+        context: cardinalities of the context's sub-columns, [U].
+        n_lengths: cells of lengths.
+        window: rows of a sequence that are trained on together, at most.
+    """
+
+    row: NetworkLayout
+    context: tuple[int, ...]
+    n_lengths: int
+    window: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back to an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> SequentialLayout:
+        """Read what `to_json` wrote."""
+        row = NetworkLayout.from_json(document["row"])
+        return cls(row, tuple(document["context"]), document["n_lengths"], document["window"])

@@ -1,0 +1,242 @@
+"""What a training run minimises: batches of codes, their loss, and a validation that is the same every time."""
+
+# B rows of a batch, R rows of packed sequences, S sub-columns, U sub-columns of the context, G sequences
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from argn_assets.engine.batches import code_rows, shuffled_batches
+from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
+from argn_assets.engine.families.argn.sequential import SequentialModel
+from argn_assets.engine.packing import Packed, Windows, batches_of, cut_windows, pack
+from argn_assets.tables.encode import EncodedTable
+from argn_assets.tables.sequences import SequenceLengths
+
+MOST_ORDERS = 4  # orders of the columns in one step, each for an equal share of the rows
+ROWS_PER_ORDER = 128  # at least, because masking the weights costs the same for few rows as for many
+VALIDATION_EVALUATIONS = 4096  # rows times orders that one validation looks at, at least
+MOST_REPEATS = 16  # of the validation rows, under other orders
+VALIDATION_BATCH = 1024
+SHARE_OF_ENDS = 0.25  # of the sequences that ask after their last row how long they are; they count as four
+LENGTH_AGAIN = 0.1  # weight of predicting the length at later rows, which only continued sequences use
+
+
+class Objective(Protocol):
+    """The model to be trained and the rows it is trained on."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows trained on."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are rows to validate with."""
+
+    def rows_per_epoch(self, batch_size: int) -> int:
+        """Return the rows of one epoch's batches."""
+
+    def batches(self, batch_size: int, rng: torch.Generator) -> Iterator[Any]:
+        """Yield one epoch's batches of about `batch_size` rows."""
+
+    def size(self, batch: Any) -> int:
+        """Return the rows of a batch."""
+
+    def loss(self, batch: Any, dropout: Dropouts, rng: torch.Generator) -> Tensor:
+        """Return the loss of a batch in nats per row."""
+
+    def validation_loss(self, rng: torch.Generator) -> float:
+        """Return the loss of the validation rows in nats per row; the same `rng` gives the same orders."""
+
+
+def orders_of(batch_size: int, any_order: bool) -> int:
+    """Return how many orders of the columns a step of `batch_size` rows draws."""
+    return max(1, min(MOST_ORDERS, batch_size // ROWS_PER_ORDER)) if any_order else 1
+
+
+def _split_evenly(codes: Tensor, base: Tensor | None, n_orders: int) -> tuple[Tensor, Tensor | None]:
+    """Repeat the last row until the rows can be split evenly over the orders."""
+    missing = -len(codes) % n_orders
+    if missing:
+        codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
+        base = torch.cat([base, base[-1:].expand(missing, -1)]) if base is not None else None
+    return codes, base
+
+
+def row_losses(
+    model: FlatModel, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT, base: Tensor | None = None
+) -> Tensor:
+    """Return the summed negative log-probability of rows of codes, [B, S], in nats; see `FlatModel.losses`."""
+    n_rows = len(codes)
+    codes, base = _split_evenly(codes, base, len(visible))
+    losses = model.losses(codes, visible, dropout, base)
+    if len(codes) == n_rows:
+        return torch.stack([block.sum() for block in losses]).sum()
+    return torch.stack([block[:, :n_rows].sum() for block in losses]).sum()
+
+
+@dataclass
+class FlatObjective:
+    """Rows that stand alone, or beside a context that stands before them in the block of codes."""
+
+    model: FlatModel
+    encoded: EncodedTable
+    any_order: bool
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        validation = self.encoded.validation
+        self.training = code_rows(self.encoded, np.flatnonzero(~validation), self.device)
+        self.validation = code_rows(self.encoded, np.flatnonzero(validation), self.device)
+        self.n_rows, self.validates = len(self.training), len(self.validation) > 0
+        self.model.start_from_marginals(self.training, only=not self.validates)
+
+    def rows_per_epoch(self, batch_size: int) -> int:
+        """Return the rows of one epoch's batches."""
+        return self.n_rows // batch_size * batch_size
+
+    def batches(self, batch_size: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Yield one epoch's batches, leaving out the rows that do not fill one."""
+        return shuffled_batches(self.training, batch_size, rng)
+
+    def size(self, batch: Tensor) -> int:
+        """Return the rows of a batch."""
+        return len(batch)
+
+    def loss(self, batch: Tensor, dropout: Dropouts, rng: torch.Generator) -> Tensor:
+        """Return the loss of a batch, [B, S], in nats per row."""
+        orders = self.model.ranks(orders_of(len(batch), self.any_order), self.any_order, rng)
+        return row_losses(self.model, batch, self.model.visible_for(orders), dropout) / len(batch)
+
+    def validation_loss(self, rng: torch.Generator) -> float:
+        """Return the validation loss in nats per row."""
+        n_rows, total = len(self.validation), 0.0
+        repeats = min(MOST_REPEATS, math.ceil(VALIDATION_EVALUATIONS / n_rows)) if self.any_order else 1
+        for _ in range(repeats):
+            for start in range(0, n_rows, VALIDATION_BATCH):
+                codes = self.validation[start : start + VALIDATION_BATCH].long()
+                orders = min(len(codes), 2 * MOST_ORDERS) if self.any_order else 1
+                visible = self.model.visible_for(self.model.ranks(orders, self.any_order, rng))
+                total += float(row_losses(self.model, codes, visible))
+        return total / (n_rows * repeats)
+
+
+@dataclass
+class SequenceCodes:
+    """Sequences to train on.
+
+    Attributes:
+        encoded: their rows; an empty sequence has equal offsets.
+        context: codes of each sequence's context, [U, G].
+        lengths: cells of their lengths.
+        validation: which sequences validate, [G].
+    """
+
+    encoded: EncodedTable
+    context: NDArray[np.generic]
+    lengths: SequenceLengths
+    validation: NDArray[np.bool_]
+
+
+@dataclass
+class SequentialObjective:
+    """Sequences: their lengths, then row after row."""
+
+    model: SequentialModel
+    data: SequenceCodes
+    any_order: bool
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        encoded, data = self.data.encoded, self.data
+        assert encoded.offsets is not None
+        # Rows beyond the longest length that may be shown are not learnt.
+        self.starts = encoded.offsets[:-1]
+        sizes = np.minimum(np.diff(encoded.offsets), data.lengths.most)
+        self.codes = code_rows(encoded, np.arange(encoded.n_rows), self.device)
+        self.context = torch.from_numpy(np.ascontiguousarray(data.context.T).astype(np.int64)).to(self.device)
+        self.cells = torch.from_numpy(data.lengths.cell_of(sizes)).to(self.device)
+        self.sizes = sizes
+        self.training, self.validating = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        self.n_rows = int(np.maximum(1, sizes[self.training]).sum())
+        self.validates = len(self.validating) > 0
+        in_training = np.repeat(~data.validation, np.diff(encoded.offsets))
+        rows = self.codes[torch.from_numpy(np.flatnonzero(in_training)).to(self.device)]
+        self.model.start_from_marginals(rows, self.cells[self._tensor(self.training)], only=not self.validates)
+
+    def _tensor(self, numbers: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
+
+    def _windows(self, chosen: NDArray[np.int64], rng: np.random.Generator | None) -> Windows:
+        windows = cut_windows(self.sizes[chosen], self.model.layout.window, rng)
+        return Windows(chosen[windows.sequence], windows.first, windows.size)
+
+    def rows_per_epoch(self, batch_size: int) -> int:
+        """Return the rows of one epoch's batches: all."""
+        return self.n_rows
+
+    def batches(self, batch_size: int, rng: torch.Generator) -> Iterator[Packed]:
+        """Yield one epoch's batches: every row once, in windows cut and shuffled anew."""
+        order = np.random.default_rng(int(torch.randint(2**62, (), generator=rng)))
+        for windows in batches_of(self._windows(self.training, order), batch_size, order):
+            is_end = windows.first + windows.size == self.sizes[windows.sequence]
+            yield pack(windows, self.starts, self.sizes, is_end & (order.random(len(is_end)) < SHARE_OF_ENDS))
+
+    def size(self, batch: Packed) -> int:
+        """Return the rows of a batch; a sequence without rows counts as one."""
+        return int(np.maximum(1, batch.windows.size).sum())
+
+    def loss(self, batch: Packed, dropout: Dropouts, rng: torch.Generator) -> Tensor:
+        """Return the loss of a batch in nats per row."""
+        first, again, rows = self._losses(batch, orders_of(len(batch.row), self.any_order), dropout, rng)
+        return (first + LENGTH_AGAIN * again + rows) / self.size(batch)
+
+    def _losses(
+        self, batch: Packed, n_orders: int, dropout: Dropouts, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the summed losses of lengths at first rows, lengths at later rows, and rows."""
+        model, sequence = self.model, self._tensor(batch.windows.sequence)
+        codes = self.codes.index_select(0, self._tensor(batch.row)).long()  # [R, S]
+        index, left = self._tensor(batch.index), self._tensor(batch.left)
+        window = self._tensor(batch.window)
+        context = dropout.embedded(model.embed_context(self.context[sequence]))[window]  # [R, U*E]
+        seen = model.seen_before(codes, context, index, batch.sizes, self._tensor(batch.previous), dropout)
+        lengths = functional.cross_entropy(
+            model.length_logits(seen), self.cells[sequence][window], reduction="none"
+        )  # [R]
+        is_first = index == 0
+        weights = torch.where(left > 0, 1.0, 1.0 / SHARE_OF_ENDS)
+        again = (lengths * weights * ~is_first).sum()
+        real = (left > 0).nonzero().squeeze(1)
+        if len(real) < len(codes):
+            codes, seen, left = codes[real], seen[real], left[real]
+        rows = codes.new_zeros((), dtype=torch.float32)
+        if len(codes) and codes.shape[1]:
+            visible = model.row.visible_for(model.row.ranks(n_orders, self.any_order, rng))
+            rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left))
+        return (lengths * is_first).sum(), again, rows
+
+    def validation_loss(self, rng: torch.Generator) -> float:
+        """Return the validation loss in nats per row."""
+        windows, total = self._windows(self.validating, None), 0.0
+        n_rows = int(np.maximum(1, self.sizes[self.validating]).sum())
+        repeats = min(MOST_REPEATS, math.ceil(VALIDATION_EVALUATIONS / n_rows)) if self.any_order else 1
+        for _ in range(repeats):
+            for batch in batches_of(windows, VALIDATION_BATCH, None):
+                n_orders = 2 * MOST_ORDERS if self.any_order else 1
+                packed = pack(batch, self.starts, self.sizes)
+                first, _, rows = self._losses(packed, n_orders, NO_DROPOUT, rng)
+                total += float(first) + float(rows)
+        return total / (n_rows * repeats)

@@ -1,0 +1,168 @@
+"""The engine's door for sequences: train on the rows of each key, generate rows per key."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from argn_assets.artifact import ModelArtifact
+from argn_assets.engine.config import ModelSize, TrainingConfig
+from argn_assets.engine.context import Context, place_of_keys
+from argn_assets.engine.request import generation_config, root_seed
+from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
+from argn_assets.engine.run import OnEpoch
+from argn_assets.engine.sequence_request import SequenceRequest
+from argn_assets.engine.train import Beginning, train_model
+from argn_assets.errors import ConfigError, DataError
+from argn_assets.tables.encode import EncodedTable, encode_table
+from argn_assets.tables.frames import to_polars
+from argn_assets.tables.stats import EncodingTypes, compute_stats
+
+if TYPE_CHECKING:
+    from argn_assets.tables.frames import Frame
+
+SEQUENCES_AT_ONCE = 1 << 14
+
+
+def train_sequential(
+    tgt_data: Frame,
+    tgt_encoding_types: EncodingTypes | None = None,
+    tgt_context_key: str | None = None,
+    *,
+    tgt_primary_key: str | None = None,
+    ctx_data: Frame | None = None,
+    ctx_primary_key: str | None = None,
+    ctx_encoding_types: EncodingTypes | None = None,
+    max_sequence_window: int = 100,
+    model_size: ModelSize = "M",
+    max_epochs: float = 100.0,
+    max_training_time: float = 14400.0,
+    batch_size: int | None = None,
+    device: str = "auto",
+    validation_split: float = 0.2,
+    any_order: bool = True,
+    value_protection: bool = False,
+    random_state: int | None = None,
+    on_epoch: OnEpoch | None = None,
+    warm_start: ModelArtifact | None = None,
+    training_state: bytes | None = None,
+) -> ModelArtifact:
+    """Train a model of sequences: of the rows that share a key, in the order they have in the table.
+
+    Args:
+        tgt_data: pandas, polars or pyarrow, at least one row; rows of a key need not stand together.
+        tgt_encoding_types: encoding per column, by name or class; what is not named is inferred.
+        tgt_context_key: column that names the sequence of each row; required.
+        tgt_primary_key: column that names the row; regenerated, not modelled.
+        ctx_data: table of what is given of each sequence, one row per key. Keys without rows in `tgt_data` are
+            sequences of length 0.
+        ctx_primary_key: the key in `ctx_data`; None takes the name of `tgt_context_key`.
+        ctx_encoding_types: as `tgt_encoding_types`, for `ctx_data`.
+        max_sequence_window: rows of a sequence that are trained on together, at most.
+        model_size, max_epochs, max_training_time, device, any_order, value_protection, random_state, on_epoch, warm_start,
+            training_state: as for `train_flat`.
+        batch_size: rows (not sequences) per step; None chooses.
+        validation_split: share of the sequences that only validate, in [0, 1).
+    Raises:
+        DataError: no rows, rows without a key, or keys that `ctx_data` lacks.
+        SchemaError: a column is missing or has a type that no encoding takes.
+        ConfigError: a setting out of range, or no `tgt_context_key`.
+        EngineError: the training cannot go on.
+    """
+    if not 0 <= validation_split < 1:
+        raise ConfigError(f"validation_split is {validation_split!r}; it must be from 0 up and below 1.")
+    if tgt_context_key is None:
+        raise ConfigError("train_sequential needs tgt_context_key: the column that names the sequence of each row.")
+    config = TrainingConfig(
+        model_size=model_size, max_epochs=max_epochs, max_training_time=max_training_time, batch_size=batch_size,
+        max_sequence_window=max_sequence_window, any_order=any_order, device=device,
+    )  # fmt: skip
+    root = root_seed(random_state)
+    stats = compute_stats(
+        tgt_data, tgt_encoding_types, tgt_context_key, tgt_primary_key,
+        value_protection=value_protection, seed=root.value,
+    )  # fmt: skip
+    n_without = to_polars(tgt_data)[tgt_context_key].null_count()
+    if n_without:
+        raise DataError(
+            f"{n_without} rows have no value in {tgt_context_key!r}, so they belong to no sequence. Leave them out."
+        )
+    encoded = encode_table(tgt_data, stats, seed=root.value, validation_split=validation_split)
+    context = None
+    if ctx_data is not None:
+        ctx_key = ctx_primary_key or tgt_context_key
+        ctx_stats = compute_stats(
+            ctx_data, ctx_encoding_types, primary_key=ctx_key, value_protection=value_protection, seed=root.value
+        )
+        table = to_polars(ctx_data)
+        codes = encode_table(table, ctx_stats, seed=root.value, validation_split=validation_split)
+        context = Context(table, codes, ctx_stats)
+        encoded = sequences_of_context(encoded, context, tgt_context_key)
+    return train_model(
+        encoded, stats, config, root, on_epoch=on_epoch,
+        context=context.encoded if context else None, context_stats=context.stats if context else None,
+        beginning=Beginning(warm_start=warm_start, training_state=training_state),
+    )  # fmt: skip
+
+
+def sequences_of_context(encoded: EncodedTable, context: Context, context_key: str) -> EncodedTable:
+    """Return the table with one sequence per row of the context, in its order; keys without rows have empty ones.
+
+    Raises:
+        DataError: context keys are missing or stand twice, or a sequence's key is not among them.
+    """
+    assert encoded.keys is not None and encoded.offsets is not None, "a table with a context key has sequences"
+    key = str(context.stats.schema.primary_key)
+    places = place_of_keys(context.table, key, encoded.keys, context_key)
+    sizes = np.zeros(len(context.table), dtype=np.int64)
+    sizes[places] = np.diff(encoded.offsets)
+    order = np.argsort(np.repeat(places, np.diff(encoded.offsets)), kind="stable")
+    return dataclasses.replace(
+        encoded,
+        codes=encoded.codes[:, order],
+        validation=np.repeat(context.encoded.validation, sizes),
+        keys=None,
+        offsets=np.append(0, np.cumsum(sizes)),
+    )
+
+
+def generate_sequential(
+    artifact: ModelArtifact,
+    *,
+    ctx_data: Frame | None = None,
+    sample_size: int | None = None,
+    seed_data: Frame | None = None,
+    sampling_temperature: float = 1.0,
+    sampling_top_p: float = 1.0,
+    rebalancing: Rebalancing | None = None,
+    rare: Rare = "sample",
+    device: str = "auto",
+    batch_size: int | None = None,
+    random_state: int | None = None,
+) -> Any:
+    """Generate sequences of a sequential model.
+
+    Args:
+        artifact: what `train_sequential` returned.
+        ctx_data: context rows, one generated sequence each; required by a model that was trained with context.
+        sample_size: sequences; None is one per row of `ctx_data`, one per key of `seed_data`, or as many as were
+            trained on.
+        seed_data: given first rows of sequences, with the context key and any other columns; a sequence goes on after
+            them. A missing value is generated; the others come back verbatim.
+        sampling_temperature, sampling_top_p, rebalancing, rare, device, random_state: as for `generate_flat`.
+        batch_size: sequences at a time; None chooses. The rows do not depend on it.
+    Returns:
+        a table of the kind, with the columns and types, that the model was trained on; the rows of a key stand together
+        in their order. A sequence of length 0 has no rows.
+    Raises:
+        UserError: the artifact is flat; use `generate_flat`.
+        ConfigError: a setting out of range, or given columns that a fixed-order model cannot serve.
+        SchemaError: `seed_data` or `ctx_data` lack columns or have others.
+        DataError: keys that stand twice, or a key of `seed_data` that `ctx_data` lacks.
+    """
+    rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
+    request = SequenceRequest(artifact, sample_size, ctx_data, seed_data, device, rules)
+    config = generation_config(sampling_temperature, sampling_top_p, batch_size or SEQUENCES_AT_ONCE)
+    return request.frame(root_seed(random_state), config)

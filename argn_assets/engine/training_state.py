@@ -1,0 +1,77 @@
+"""Where a training stands, as bytes: weights, optimizer, schedule and generator, so that it can be resumed.
+
+The bytes are: magic `ARGT`, format version (uint16), length of the document (uint32), the document as JSON, then the
+tensors as safetensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from dataclasses import dataclass
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from argn_assets.artifact import EpochRecord
+from argn_assets.errors import ArtifactError
+
+MAGIC = b"ARGT"
+FORMAT_VERSION = 1
+_HEAD = struct.Struct("<4sHI")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Counters of a training; see `train`."""
+
+    learning_rate: float
+    batch_size: int
+    steps: int
+    rows: int
+    drops: int
+    stale: int
+    recoveries: int
+    best_loss: float | None
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A training between two epochs.
+
+    Attributes:
+        schedule: counters and learning rate.
+        history: the epochs so far.
+        tensors: `weight.*`, `averaged.*` and `best.*` per parameter, what the optimizer keeps of it (`step.*`,
+            `exp_avg.*`, `exp_avg_sq.*`), and `generator`.
+    """
+
+    schedule: Schedule
+    history: tuple[EpochRecord, ...]
+    tensors: dict[str, Tensor]
+
+    def to_bytes(self) -> bytes:
+        """Return the state as bytes; see the module."""
+        document = {
+            "schedule": dataclasses.asdict(self.schedule),
+            "history": [dataclasses.astuple(record) for record in self.history],
+        }
+        text = json.dumps(document).encode()
+        tensors: bytes = save(self.tensors)
+        return _HEAD.pack(MAGIC, FORMAT_VERSION, len(text)) + text + tensors
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TrainingState:
+        """Read what `to_bytes` wrote; ArtifactError for anything else."""
+        try:
+            magic, version, length = _HEAD.unpack_from(data)
+            if magic != MAGIC or version != FORMAT_VERSION:
+                raise ArtifactError(f"These {len(data)} bytes are not a training state of version {FORMAT_VERSION}.")
+            document = json.loads(data[_HEAD.size : _HEAD.size + length])
+            history = tuple(EpochRecord(*record) for record in document["history"])
+            return cls(Schedule(**document["schedule"]), history, load(data[_HEAD.size + length :]))
+        except ArtifactError:
+            raise
+        except Exception as error:
+            raise ArtifactError(f"The training state cannot be read: {error}. Train from the start.") from error
