@@ -19,6 +19,7 @@ from threading import Lock
 from argn_assets.errors import ArtifactConflict, MissingArtifact, UnsafeName, UnsupportedManifestVersion
 from argn_assets.store.actions import ActionCache
 from argn_assets.store.blobs import BlobStore
+from argn_assets.store.collection import CollectionMethods
 from argn_assets.store.documents import JsonObject, seal, unseal
 from argn_assets.store.ids import ExecutionPath, parse_artifact_id
 from argn_assets.store.manifest import Manifest
@@ -33,7 +34,7 @@ STORE_VERSION = 1
 _MANIFEST = "manifest.yaml"
 
 
-class ArtifactStore:
+class ArtifactStore(CollectionMethods):
     """A store on any URL that a back-end speaks; use `ArtifactStore.open`."""
 
     def __init__(self, port: Port, now: Callable[[], datetime] = utc_now):
@@ -164,6 +165,9 @@ class ArtifactStore:
                 return manifest.record(artifact_id)
         where = f"run {run}" if run else "what its refs point to"
         raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
+
+    def _place(self) -> ArtifactStore:
+        return self
 
     def _touch_for(self, record: ArtifactRecord, path: str) -> None:
         """Make what a record names young, so that it is there when its manifest is."""

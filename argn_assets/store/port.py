@@ -18,7 +18,7 @@ import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -180,15 +180,15 @@ class Port(ABC):
                 self._after_removal(removed)
         return removed
 
-    def clear_spool(self, before: datetime) -> list[str]:
-        """Remove unfinished files that crashed writers left and nobody wrote to after `before`; return their names."""
-        removed = []
-        with self._reported("clear", "the spool"):
-            for file in sorted(self.spool_folder().iterdir()):
-                if file.is_file() and datetime.fromtimestamp(file.stat().st_mtime, UTC) <= before:
-                    file.unlink(missing_ok=True)
-                    removed.append(file.name)
-        return removed
+    def unfinished(self, before: datetime) -> list[Path]:
+        """Return the files that crashed writers left in the spool and nobody wrote to after `before`, sorted."""
+        left = []
+        with self._reported("list", "the spool"):
+            for file in self.spool_folder().iterdir():
+                with suppress(FileNotFoundError):  # finished since it was listed
+                    if datetime.fromtimestamp(file.stat().st_mtime, UTC) <= before and file.is_file():
+                        left.append(file)
+        return sorted(left)
 
     @contextmanager
     def spool(self, stream: BinaryIO) -> Iterator[tuple[Path, str, int]]:
@@ -209,7 +209,7 @@ class Port(ABC):
                         size += write_whole(sink, chunk)
             yield spooled, f"sha256:{hasher.hexdigest()}", size
         finally:
-            spooled.unlink(missing_ok=True)
+            discard(spooled)
 
     @abstractmethod
     def spool_folder(self) -> Path:
@@ -303,6 +303,12 @@ def write_whole(file: FileIO, content: bytes) -> int:
     while view:
         view = view[file.write(view) :]
     return len(content)
+
+
+def discard(unfinished: Path) -> None:
+    """Remove an unfinished file; one that will not go is no damage, and stays for the collector."""
+    with suppress(OSError):
+        unfinished.unlink()
 
 
 def temporary_spool() -> Path:

@@ -2,23 +2,27 @@
 
 `refs/<dataset>/<name>/<seq12>.json`: moving a ref creates the next number. No lock is needed, of two racers one wins,
 the history stays. Dagster's event log decides what is current and never reads a ref; a ref can be rebuilt from it.
+
+A pin is a ref called `pin.<name>`: it keeps manifests from collection and makes nothing current. Where a ref points now
+is kept; where it pointed before is history, and may be gone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 from uuid import uuid4
 
-from argn_assets.errors import CorruptArtifact, RefConflict
+from argn_assets.errors import CorruptArtifact, MissingArtifact, RefConflict
 from argn_assets.store.documents import JsonObject, JsonValue, seal, strict_json, unseal
 from argn_assets.store.names import check_dataset, check_key
 from argn_assets.store.port import Port
 from argn_assets.store.records import read_time, time_text
 
+_PIN = "pin."
 _FILE = re.compile(r"([0-9]{12})\.json")
 
 
@@ -46,8 +50,50 @@ class RefLog:
         self._port, self._folder, self._now = port, f"refs/{check_dataset(dataset)}", now
 
     def names(self) -> list[str]:
-        """Return the sorted names of the refs that there are."""
-        return self._port.names(self._folder)
+        """Return the sorted names of the refs that there are, pins left out."""
+        return [name for name in self._port.names(self._folder) if not name.startswith(_PIN)]
+
+    def pins(self) -> dict[str, tuple[str, ...]]:
+        """Return pin → the manifests that it keeps, sorted by name; CorruptArtifact if the newest file is bad."""
+        names = [name for name in self._port.names(self._folder) if name.startswith(_PIN)]
+        found = {name.removeprefix(_PIN): _pinned(self.read(name)) for name in names}
+        return {name: manifests for name, manifests in found.items() if manifests}
+
+    def pin(self, name: str, manifests: Iterable[str]) -> Ref:
+        """Keep manifests, and what they were made from, until `unpin`; an older pin of this name keeps them no more.
+
+        Args:
+            name: letters, digits, `_`, `.`, `-`.
+            manifests: paths, as `Manifest.path` gives them.
+        Raises:
+            MissingArtifact: one of them is not there.
+            RefConflict: another writer moved the pin at the same time.
+        """
+        wanted = sorted(set(manifests))
+        for manifest in wanted:
+            self._port.touch(manifest)  # too young for a collector that has not seen the pin
+        return self.move(_PIN + name, {"pin": wanted})
+
+    def unpin(self, name: str) -> None:
+        """Let a pin keep nothing; MissingArtifact (which lists the pins there are) if there is none of this name."""
+        pins = self.pins()
+        if name not in pins:
+            raise MissingArtifact(f"{self._folder} has no pin {name!r}; there are {', '.join(pins) or 'none'}.")
+        self.move(_PIN + name, {"pin": []})
+
+    def kept_manifests(self) -> dict[str, tuple[str, ...]]:
+        """Return ref or pin → the manifests that it keeps; CorruptArtifact if the newest file of one is bad."""
+        return {name: self.manifests_of(name) for name in self._port.names(self._folder)}
+
+    def manifests_of(self, name: str) -> tuple[str, ...]:
+        """Return the manifests that a ref or pin (`pin.<name>`) points to now."""
+        ref = self.read(name)
+        return _pinned(ref) or _published(ref)
+
+    def delete(self, name: str) -> None:
+        """Remove a ref with its history, oldest move first, so that it never points to where it pointed before."""
+        for sequence in sorted(self._sequences(name)):
+            self._port.delete(self._path(name, sequence))
 
     def read(self, name: str) -> Ref | None:
         """Return where a ref points, None if it was never moved.
@@ -89,7 +135,7 @@ class RefLog:
             "value": wanted,
             "moved_at": time_text(ref.moved_at),
         }
-        if not self._port.create(self._path(name, ref.sequence), seal({**moved, "uid": uuid4().hex})):
+        if not self._port.publish(self._path(name, ref.sequence), seal({**moved, "uid": uuid4().hex})):
             raise RefConflict(f"{self._folder}/{name}: another writer made move {ref.sequence} first. Read it again.")
         return ref
 
@@ -107,3 +153,13 @@ class RefLog:
 
     def _path(self, name: str, sequence: int) -> str:
         return f"{self._folder}/{name}/{sequence:012d}.json"
+
+
+def _pinned(ref: Ref | None) -> tuple[str, ...]:
+    found = ref.value.get("pin") if ref else None
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _published(ref: Ref | None) -> tuple[str, ...]:
+    found = ref.value.get("manifest") if ref else None
+    return (found,) if isinstance(found, str) else ()

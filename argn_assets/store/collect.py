@@ -1,0 +1,260 @@
+"""Collection: what nobody names any more goes, and what anybody might still name stays (T23).
+
+1. A blob goes only when no manifest names it and nobody made or used it within the grace period. The age counts from
+   before the first look, so a collector that sleeps in the middle takes nothing younger.
+2. Whoever uses something again touches it first and then looks whether it is there; a commit touches every blob and
+   every manifest that it names before its own manifest is visible. `Port.remove_old` looks at the age and removes in
+   one.
+3. Removal goes the other way than writing: refs, manifests, blobs; and a manifest after those that were made from it. A
+   crash in the middle leaves orphans, never a dangling reference (T21).
+4. A manifest or ref that cannot be read, or is of a later version, stops the collection before anything goes: it may
+   name what looks unused.
+5. Just before blobs go, the manifests that appeared since the first look are read as well.
+
+Rule 2 is exact in folders and in memory. Object stores have no removal on condition of an age: there the look is one
+request before the delete, and rule 5 and a long grace period have to do. Clocks of writers and collectors must agree to
+a fraction of the grace period; what bears a time to come counts as young.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from argn_assets.errors import ConfigError, MissingArtifact, UnsafeName
+from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
+from argn_assets.store.retention import Retention, expired_steps
+from argn_assets.store.steps import (
+    CommittedStep,
+    all_steps,
+    dependents_first,
+    list_manifests,
+    read_steps,
+    with_sources,
+)
+
+if TYPE_CHECKING:
+    from argn_assets.store.artifact_store import ArtifactStore
+    from argn_assets.store.port import Entry
+
+GRACE_PERIOD_HOURS = 24.0  # longer than the longest step, and than clocks may differ
+_BATCH = 1000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Collected:
+    """What was removed, or would be.
+
+    Attributes:
+        refs: `<data set>/<name>`.
+        manifests: paths relative to the root.
+        blobs: paths relative to the root.
+        unfinished: names of files that crashed writers left.
+        size_bytes: of the blobs.
+    """
+
+    refs: list[str] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
+    blobs: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    size_bytes: int = 0
+
+
+class Collector:
+    """One collection: removes from a store what is no longer needed, as of the time it was made.
+
+    Args:
+        store: its clock tells the ages.
+        grace_period_hours: younger blobs are never touched.
+        dry_run: say what would go, and remove nothing.
+    Raises:
+        ConfigError: the grace period is shorter than the back-end can hold.
+    """
+
+    def __init__(self, store: ArtifactStore, *, grace_period_hours: float = GRACE_PERIOD_HOURS, dry_run: bool = False):
+        grace_period, shortest = timedelta(hours=grace_period_hours), store.port.shortest_grace
+        if grace_period < shortest:
+            raise ConfigError(
+                f"a grace period of {grace_period_hours} h on {store.url}: at least {shortest / timedelta(hours=1)} h."
+            )
+        self.store, self.port, self.dry_run = store, store.port, dry_run
+        self.now = store.now()
+        self.grace_begins = self.now - grace_period
+
+    def unnamed_blobs(self, dataset: str) -> list[Entry]:
+        """Return the blobs of a data set that no manifest names, young ones too, sorted; raises as `read_steps`."""
+        blobs = self.port.entries(f"binaries/{check_dataset(dataset)}")
+        return _unnamed(blobs, read_steps(self.store, list_manifests(self.store, dataset)))
+
+    def find_orphans(self, dataset: str) -> list[Entry]:
+        """Return those of `unnamed_blobs` that nobody touched within the grace period."""
+        return [blob for blob in self.unnamed_blobs(dataset) if blob.touched_at <= self.grace_begins]
+
+    def delete_orphans(self, dataset: str) -> Collected:
+        """Remove orphaned blobs and unfinished files; raises as `read_steps`."""
+        return self._remove([dataset], all_steps(self.store, [check_dataset(dataset)]), [])
+
+    def collect(self, dataset: str, retention: Retention) -> Collected:
+        """Remove manifests that are not kept, then blobs that are orphans, then unfinished files; see `read_steps`."""
+        steps = all_steps(self.store)
+        expired = expired_steps(
+            check_dataset(dataset),
+            steps,
+            retention=retention,
+            named_by_refs=self._kept_by_refs(),
+            now=self.now,
+            touched_before=self.grace_begins,
+        )
+        return self._remove([dataset], steps, expired)
+
+    def clean_run(self, run: str) -> Collected:
+        """Remove what a failed run left that is past its grace period and that nobody names; raises as `read_steps`.
+
+        Args:
+            run: the run's id or folder.
+        """
+        steps = all_steps(self.store)
+        mine = {step.path: step for step in steps if run in (step.run, step.run_id)}
+        old = {path for path, step in mine.items() if step.touched_at <= self.grace_begins}
+        others = {step.path for step in steps} - old
+        kept = with_sources(others | self._kept_by_refs(), {step.path: step for step in steps})
+        going = dependents_first(mine[path] for path in old - kept)
+        return self._remove(sorted({step.dataset for step in mine.values()}), steps, going)
+
+    def delete_pipeline(self, pipeline_id: str) -> Collected:
+        """Remove the manifests of a pipeline, of any age, with the refs to them, and blobs that are orphans then.
+
+        What is pinned stays, and what other pipelines' artifacts were made from.
+
+        Raises:
+            MissingArtifact: no data set has such a pipeline; and as `read_steps`.
+        """
+        check_pipeline_id(pipeline_id)
+        steps = all_steps(self.store)
+        mine = {step.path: step for step in steps if step.pipeline_id == pipeline_id}
+        if not mine:
+            raise MissingArtifact(f"no data set in {self.store.url} has a pipeline {pipeline_id}.")
+        pins = [pin for dataset in self.port.names("refs") for pin in self.store.refs(dataset).pins().values()]
+        others = {step.path for step in steps} - mine.keys()
+        kept = with_sources(others.union(*pins), {step.path: step for step in steps})
+        going = dependents_first(mine[path] for path in mine.keys() - kept)
+        refs = self._remove_refs({step.path for step in going})
+        done = self._remove(sorted({step.dataset for step in going}), steps, going, manifests_before=self.now)
+        done.refs = refs
+        return done
+
+    def _remove(
+        self,
+        datasets: Iterable[str],
+        steps: Sequence[CommittedStep],
+        going: Sequence[CommittedStep],
+        *,
+        manifests_before: datetime | None = None,
+    ) -> Collected:
+        """Remove the manifests `going` (rule 3), then what is orphaned in `datasets`, then unfinished files.
+
+        Args:
+            datasets: whose blobs may go.
+            steps: all that there are in these, and whatever else.
+            going: those of them that go, what was made from others first.
+            manifests_before: manifests that were touched later stay; None: the beginning of the grace period.
+        """
+        done = Collected(manifests=self._remove_manifests(going, manifests_before or self.grace_begins))
+        gone = set(done.manifests)
+        left = [step for step in steps if step.path not in gone]
+        for dataset in datasets:
+            removed = self._remove_blobs(dataset, left)
+            done.blobs += removed.blobs
+            done.size_bytes += removed.size_bytes
+        done.unfinished = self._remove_unfinished()
+        if not self.dry_run:
+            for path in (*done.manifests, *done.blobs, *done.unfinished):
+                _log.info("removed %s", path)
+        return done
+
+    def _remove_refs(self, manifests: Set[str]) -> list[str]:
+        """Remove the refs that point to any of these manifests; return `<data set>/<name>`."""
+        removed = []
+        for dataset in self.port.names("refs"):
+            refs = self.store.refs(dataset)
+            for name, kept in refs.kept_manifests().items():
+                if not manifests.isdisjoint(kept):
+                    removed.append(f"{dataset}/{name}")
+                    if not self.dry_run:
+                        refs.delete(name)
+        return removed
+
+    def _remove_manifests(self, going: Sequence[CommittedStep], before: datetime) -> list[str]:
+        """Remove manifests in this order; one that was used meanwhile stays, with all that it was made from."""
+        if self.dry_run:
+            return [step.path for step in going]
+        by_path = {step.path: step for step in going}
+        removed: list[str] = []
+        spared: set[str] = set()
+        for step in going:
+            if step.path not in spared and self.port.remove_old([step.path], before):
+                self.store.forget_manifest(step.path)
+                removed.append(step.path)
+            else:
+                spared |= with_sources([step.path], by_path)
+        return removed
+
+    def _remove_blobs(self, dataset: str, steps: Sequence[CommittedStep]) -> Collected:
+        """Remove the orphans of a data set; `steps` are those that are left, read before this is called."""
+        blobs = {blob.path: blob for blob in self.port.entries(f"binaries/{dataset}")}
+        orphans = [blob.path for blob in _unnamed(blobs.values(), steps) if blob.touched_at <= self.grace_begins]
+        if not self.dry_run:
+            orphans = self._remove_unless_named(dataset, orphans, {step.path for step in steps})
+        return Collected(blobs=orphans, size_bytes=sum(blobs[path].size_bytes for path in orphans))
+
+    def _remove_unless_named(self, dataset: str, orphans: list[str], known: Set[str]) -> list[str]:
+        """Remove old blobs in batches, each after a look at the manifests that are not `known` yet (rule 5)."""
+        removed: list[str] = []
+        for start in range(0, len(orphans), _BATCH):
+            new = [entry for entry in list_manifests(self.store, dataset) if entry.path not in known]
+            named = _names(dataset, read_steps(self.store, new))
+            batch = [path for path in orphans[start : start + _BATCH] if path not in named]
+            removed += self.port.remove_old(batch, self.grace_begins)
+        return removed
+
+    def _kept_by_refs(self) -> set[str]:
+        """Return the manifests that refs and pins of all data sets point to."""
+        refs = [self.store.refs(dataset).kept_manifests() for dataset in self.port.names("refs")]
+        return {path for kept in refs for paths in kept.values() for path in paths}
+
+    def _remove_unfinished(self) -> list[str]:
+        left = self.port.unfinished(self.grace_begins)
+        if not self.dry_run:
+            for file in left:
+                file.unlink(missing_ok=True)
+        return [file.name for file in left]
+
+
+def _unnamed(blobs: Iterable[Entry], steps: Iterable[CommittedStep]) -> list[Entry]:
+    """Return the blobs that no step names, sorted by path; what the store would not call a blob is left alone."""
+    by_dataset: dict[str, set[str]] = {}
+    for step in steps:
+        by_dataset.setdefault(step.dataset, set()).update(step.blobs)
+    found = []
+    for blob in blobs:
+        _, dataset, name = blob.path.split("/", 2)
+        if name not in by_dataset.get(dataset, ()) and _is_path(blob.path):
+            found.append(blob)
+    return sorted(found, key=lambda blob: blob.path)
+
+
+def _names(dataset: str, steps: Iterable[CommittedStep]) -> set[str]:
+    return {f"binaries/{dataset}/{name}" for step in steps for name in step.blobs}
+
+
+def _is_path(path: str) -> bool:
+    try:
+        check_path(path)
+    except UnsafeName:
+        return False
+    return True
