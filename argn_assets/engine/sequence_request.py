@@ -187,7 +187,6 @@ def _placed(rows: pl.DataFrame, given: NDArray[np.int64], made: NDArray[np.int64
     at = np.repeat(made[:-1], sizes) + np.arange(len(rows)) - np.repeat(given[:-1], sizes)
     places = np.full(int(made[-1]), -1, dtype=np.int64)
     places[at] = np.arange(len(rows))
-    index = pl.Series(places)
-    return (
-        rows[np.maximum(places, 0)].select(pl.when(index >= 0).then(pl.all())) if len(rows) else rows.clear(len(places))
-    )
+    if not len(rows):
+        return rows.clear(len(places))
+    return rows[np.maximum(places, 0)].select(pl.when(pl.Series(places) >= 0).then(pl.all()))

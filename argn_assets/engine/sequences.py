@@ -61,10 +61,18 @@ def train_sequential(
         ctx_primary_key: the key in `ctx_data`; None takes the name of `tgt_context_key`.
         ctx_encoding_types: as `tgt_encoding_types`, for `ctx_data`.
         max_sequence_window: rows of a sequence that are trained on together, at most.
-        model_size, max_epochs, max_training_time, device, any_order, value_protection, random_state, on_epoch, warm_start,
-            training_state: as for `train_flat`.
+        model_size: `S`, `M` or `L`.
+        max_epochs: passes over the rows, at most; may be a fraction.
+        max_training_time: minutes, at most.
         batch_size: rows (not sequences) per step; None chooses.
+        device: `auto`, `cpu`, `cuda:0` …
         validation_split: share of the sequences that only validate, in [0, 1).
+        any_order: train every order of the columns of a row, so that any of them may be given when generating.
+        value_protection: hide what fewer than five to seven sequences share.
+        random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
+        on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
+        warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
+        training_state: what `EpochProgress.training_state()` gave, to go on from there with the same data and settings.
     Raises:
         DataError: no rows, rows without a key, or keys that `ctx_data` lacks.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -113,7 +121,8 @@ def sequences_of_context(encoded: EncodedTable, context: Context, context_key: s
     Raises:
         DataError: context keys are missing or stand twice, or a sequence's key is not among them.
     """
-    assert encoded.keys is not None and encoded.offsets is not None, "a table with a context key has sequences"
+    assert encoded.keys is not None, "a table with a context key has sequences"
+    assert encoded.offsets is not None, "a table with a context key has sequences"
     key = str(context.stats.schema.primary_key)
     places = place_of_keys(context.table, key, encoded.keys, context_key)
     sizes = np.zeros(len(context.table), dtype=np.int64)
@@ -151,8 +160,13 @@ def generate_sequential(
             trained on.
         seed_data: given first rows of sequences, with the context key and any other columns; a sequence goes on after
             them. A missing value is generated; the others come back verbatim.
-        sampling_temperature, sampling_top_p, rebalancing, rare, device, random_state: as for `generate_flat`.
+        sampling_temperature: from 0 up; below 1 prefers the likely.
+        sampling_top_p: in (0, 1]; leaves out the unlikely codes beyond this probability.
+        rebalancing: per column the share that values get, as for `generate_flat`.
+        rare: `sample` or `constant`, as for `generate_flat`.
+        device: `auto`, `cpu`, `cuda:0` …
         batch_size: sequences at a time; None chooses. The rows do not depend on it.
+        random_state: the same number gives the same rows of the same artifact; None draws one.
     Returns:
         a table of the kind, with the columns and types, that the model was trained on; the rows of a key stand together
         in their order. A sequence of length 0 has no rows.
