@@ -21,7 +21,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 from uuid import uuid4
 
-from argn_assets.store.port import Entry, Port, write_whole
+from argn_assets.store.port import Entry, Port, discard, write_whole
 
 PROTOCOLS = ("file", "local")
 
@@ -56,7 +56,7 @@ class LocalPort(Port):
                 created = _link(temporary, final)
         finally:
             if isinstance(content, bytes):
-                temporary.unlink()
+                discard(temporary)
         if created:
             _sync_folder(final.parent)
         return created
@@ -91,7 +91,7 @@ class LocalPort(Port):
                 final.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(temporary, final)
         except OSError:
-            temporary.unlink()
+            discard(temporary)
             raise
 
     def _delete(self, path: str) -> None:
@@ -167,7 +167,7 @@ class LocalPort(Port):
                 if durable:
                     os.fsync(stream.fileno())
         except OSError:
-            temporary.unlink()
+            discard(temporary)
             raise
         return temporary
 
