@@ -229,12 +229,12 @@ def test_a_ref_that_another_writer_moved_meanwhile_is_not_moved_back(here: Artif
 
     class Overtaken(BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
-            if self.tell() == 0:
+            if self.tell() < len(sent) - 1024:
                 return super().read(size)
             new_store(there.url).refs("cdnow").move("trained_artifact", {"note": "newer"})
             return super().read(size)
 
-    with pytest.raises((RefConflict, ArtifactConflict)):
+    with pytest.raises(RefConflict, match="another writer moved it"):
         import_artifact(there, Overtaken(sent))
 
 

@@ -83,7 +83,7 @@ def import_artifact(store: ArtifactStore, source: Readable, *, move_ref: bool = 
     """
     members = read_archive(source)
     parcel = _contents(members)
-    for manifest in reversed(parcel.steps.values()):  # the artifact's own step has the clearest message
+    for manifest in reversed(list(parcel.steps.values())):  # the artifact's own step has the clearest message
         _is_stored(store, manifest)
     after = _ref_to_move(store, parcel, move_ref)
     with ExitStack() as until_stored:
@@ -169,8 +169,7 @@ def _publish(store: ArtifactStore, manifest: Manifest, files: Mapping[str, Path]
     try:
         store.write_manifest(replace(manifest, items=tuple(items)))
     except ArtifactConflict:
-        if not _is_stored(store, manifest):
-            raise
+        _is_stored(store, manifest)
         store.reuse_manifest(str(manifest.path))
 
 
