@@ -13,7 +13,7 @@ from argn_assets.cli.printing import open_console, print_table
 from argn_assets.errors import ArgnError
 
 if TYPE_CHECKING:
-    from argn_assets.datasets import Catalogue, DatasetSpec
+    from argn_assets.datasets import Catalogue, DatasetSpec, TableSpec
 
 
 @click.group(cls=CommandGroup, elsewhere={"sync": ("argn_assets.commands:sync", "Make partitions of the data sets.")})
@@ -164,7 +164,7 @@ def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, 
     frame = read_table(spec, table, rows=rows)
     check_tables(spec.only(table), {table: frame})
     dtypes = {name: dtype_name(dtype, name) for name, dtype in frame.schema.items()}
-    encodings = infer_encodings(frame, declared.encoding_types(), keys=(declared.primary_key,))
+    encodings = infer_encodings(frame, declared.encoding_types(), keys=declared.regenerated())
     columns = []
     for name, dtype in dtypes.items():
         choice = encodings.get(name)
@@ -174,11 +174,17 @@ def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, 
                 "dtype": dtype,
                 "nulls": frame[name].null_count(),
                 "encoding": choice.encoding if choice else None,
-                "reason": choice.reason if choice else "primary key, regenerated",
+                "reason": choice.reason if choice else _why_not_modelled(declared, name),
                 "warning": choice.warning if choice else "",
             }
         )
     return {"table": table, "rows": frame.height, "columns": columns, "dropped": list(declared.dropped())}
+
+
+def _why_not_modelled(declared: TableSpec, column: str) -> str:
+    if column == declared.primary_key:
+        return "primary key, regenerated"
+    return "made anew in its form" if declared.column_roles()[column] == "pattern" else "key, regenerated"
 
 
 def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:

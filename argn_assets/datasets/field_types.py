@@ -50,12 +50,6 @@ def _known_encoding(name: str) -> str:
     return name
 
 
-def _role(role: object) -> object:
-    if role == "pattern":
-        raise ValueError("'pattern' is not built yet; this version works with 'value', 'key' (the primary key), 'drop'")
-    return role
-
-
 def _source(source: object) -> object:
     if isinstance(source, dict):
         raise ValueError(
@@ -105,5 +99,5 @@ Nothing = Annotated[tuple[JsonValue, ...], later(())]
 EncodingName = Annotated[str, AfterValidator(_known_encoding)]
 Source = Annotated[Text, BeforeValidator(_source)]
 OneColumn = Annotated[Text, BeforeValidator(_one_column)]
-RoleName = Annotated[Literal["value", "key", "drop"], BeforeValidator(_role)]
+RoleName = Literal["value", "key", "pattern", "drop"]
 RowCount = Annotated[int | Literal["same"], BeforeValidator(_rows)]

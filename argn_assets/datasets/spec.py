@@ -49,7 +49,7 @@ class ColumnSpec(Declared):
 
     @model_validator(mode="after")
     def _encoded_or_not(self) -> Self:
-        if self.encoding is not None and self.role in ("drop", "key"):
+        if self.encoding is not None and self.role not in (None, "value"):
             raise ValueError(f"a column of role '{self.role}' has no encoding: remove one of the two lines")
         return self
 
@@ -66,14 +66,8 @@ class TableSpec(Declared):
 
     @model_validator(mode="after")
     def _roles_agree_with_the_key(self) -> Self:
-        for name, column in self.columns.items():
-            if column.role == "key" and name != self.primary_key:
-                raise ValueError(
-                    f"column {name!r} has role 'key' and is not the primary_key; write 'primary_key: {name}', "
-                    "or give it role 'drop'"
-                )
         key = self.columns.get(self.primary_key or "")
-        if key is not None and self.primary_key and (key.encoding is not None or key.role in ("drop", "value")):
+        if key is not None and self.primary_key and (key.encoding is not None or key.role not in (None, "key")):
             raise ValueError(
                 f"the primary_key {self.primary_key!r} is regenerated, so it has no encoding and no role but 'key'; "
                 f"remove it from columns, or remove primary_key"
@@ -83,6 +77,15 @@ class TableSpec(Declared):
     def dropped(self) -> tuple[str, ...]:
         """Return the columns that are not read."""
         return tuple(name for name, column in self.columns.items() if column.role == "drop")
+
+    def column_roles(self) -> dict[str, Literal["key", "pattern"]]:
+        """Return the declared role of each column that is read and not modelled."""
+        return {name: column.role for name, column in self.columns.items() if column.role in ("key", "pattern")}
+
+    def regenerated(self) -> tuple[str, ...]:
+        """Return the columns that no model learns: the primary key, other keys, and those made anew in their form."""
+        key = (self.primary_key,) if self.primary_key else ()
+        return (*key, *(name for name in self.column_roles() if name != self.primary_key))
 
     def encoding_types(self) -> dict[str, str]:
         """Return the declared encoding of each column that has one."""
@@ -154,10 +157,10 @@ class FloorsSpec(Declared):
 
 
 class KeepSpec(Declared):
-    """How long old artifacts are kept. Not built yet: everything is kept."""
+    """How much of the past is kept: of each step the last ones, and what is young."""
 
-    last: Annotated[int, later(5)] = 5
-    days: Annotated[int, later(90)] = 90
+    last: Annotated[Whole, Field(ge=1)] = 5  # manifests of each step; of raw and encoded tables two at most
+    days: Annotated[Whole, Field(ge=0)] = 90
 
 
 class ComputeSpec(Declared):
@@ -219,8 +222,10 @@ class DatasetSpec(Declared):
                 f"target: {self.target!r} should be written table.column, because there are several tables: "
                 f"{listing(self.tables)}"
             )
-        if column in self.tables[table].dropped() or column == self.tables[table].primary_key:
-            raise ValueError(f"target: column {column!r} of table {table!r} is dropped or a key; choose another column")
+        if column in (*self.tables[table].dropped(), *self.tables[table].regenerated()):
+            raise ValueError(
+                f"target: column {column!r} of table {table!r} is dropped, a key or a pattern; choose another column"
+            )
         return self
 
     def target_column(self) -> tuple[str, str] | None:

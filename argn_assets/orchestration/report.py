@@ -81,7 +81,7 @@ def compare_stored(
             rows.filter(held),
             cast("pl.DataFrame", synthetic.load(name)),
             name=name,
-            keys=(table.primary_key,) if table.primary_key else (),
+            keys=table.regenerated(),
             target=target[1] if target is not None and target[0] == name else None,
             seed=Seed(spec.seed).child("report").value,
         )

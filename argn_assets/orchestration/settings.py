@@ -27,7 +27,11 @@ def raw_settings(spec: DatasetSpec) -> Settings:
 def stats_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the statistics, but for the raw tables."""
     tables: Settings = {
-        name: {"primary_key": table.primary_key, "encodings": dict(table.encoding_types())}
+        name: {
+            "primary_key": table.primary_key,
+            "encodings": dict(table.encoding_types()),
+            "roles": dict(table.column_roles()),
+        }
         for name, table in spec.tables.items()
     }
     return {"tables": tables, "value_protection": spec.value_protection, "seed": spec.seed}
@@ -50,5 +54,5 @@ def generation_settings(spec: DatasetSpec, config: GenerationRunConfig) -> Setti
 
 def report_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the report, but for the tables it compares."""
-    keys: Settings = {name: table.primary_key for name, table in spec.tables.items()}
+    keys: Settings = {name: list(table.regenerated()) for name, table in spec.tables.items()}
     return {"keys": keys, "target": spec.target, "seed": spec.seed, "floor": spec.floors.fidelity}

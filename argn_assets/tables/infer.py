@@ -90,7 +90,9 @@ def _warning(values: pl.Series) -> tuple[str, bool]:
     if not values.dtype.is_integer():
         return "", False
     if is_personal_number(values.name, values):
-        return f"{values.name!r} looks like personal data (phone or identity numbers). Drop it with `role: drop`.", True
+        said = "looks like personal data (phone or identity numbers)"
+        way_out = "Have others of its form made with `role: pattern`, or drop it with `role: drop`."
+        return f"{values.name!r} {said}. {way_out}", True
     if _is_dense_key(values):
         said = "every number of a row of numbers occurs once"
     elif words_of(values.name) & _KEY_WORDS and values.n_unique() > _MANY_KEYS:

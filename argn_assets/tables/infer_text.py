@@ -127,8 +127,9 @@ def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
     are_codes = texts.are_codes
     if kind is not None:
         warning = (
-            f"{texts.name!r} looks like personal data ({kind}). Drop it with `role: drop`, or see that nothing real "
-            "can come back: declare it as `character`, and keep value protection on."
+            f"{texts.name!r} looks like personal data ({kind}). Have others of its form made with `role: pattern`, "
+            "drop it with `role: drop`, or see that nothing real can come back: declare it as `character`, and keep "
+            "value protection on."
         )
         reason = (
             f"{kind}, many of them repeated" if _are_categories(texts) else f"{kind}, each written letter by letter"
@@ -172,8 +173,8 @@ def _codes(texts: _Texts, encoding: str) -> ColumnChoice:
 def _key_warning(texts: _Texts) -> str:
     differ = "every value is different" if texts.is_unique else "it has thousands of values"
     return (
-        f"{texts.name!r} looks like a key: {differ}. Declare it as the primary key, or drop it with `role: drop`, if "
-        "it is one."
+        f"{texts.name!r} looks like a key: {differ}. Declare it as the primary key or with `role: key`, or drop it "
+        "with `role: drop`, if it is one."
     )
 
 
