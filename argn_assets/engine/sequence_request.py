@@ -118,7 +118,9 @@ class SequenceRequest:
         """Return the given first rows of some sequences, and their values."""
         if self.seeds is None:
             return Prefixes(given_from_seed(self.artifact, None, 0), np.zeros(stop - start + 1, dtype=np.int64)), None
-        offsets = np.append(self.seeds.offsets, [self.seeds.offsets[-1]] * max(0, stop + 1 - len(self.seeds.offsets)))
+        n_unseeded = max(0, stop + 1 - len(self.seeds.offsets))
+        missing = max(0, stop + 1 - len(self.seeds.offsets))  # sequences after all that have given rows
+        offsets = np.pad(self.seeds.offsets, (0, missing), mode="edge")
         offsets = offsets[start : stop + 1]
         rows = self.seeds.table[int(offsets[0]) : int(offsets[-1])]
         return Prefixes(given_from_seed(self.artifact, rows, len(rows)), offsets - offsets[0]), rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from argn_assets.tables.frames import to_polars
 from argn_assets.tables.stats import EncodingTypes, compute_stats
 
 if TYPE_CHECKING:
+    from argn_assets.schema import ColumnRole
     from argn_assets.tables.frames import Frame
 
 SEQUENCES_AT_ONCE = 1 << 14
@@ -31,6 +33,7 @@ def train_sequential(
     tgt_encoding_types: EncodingTypes | None = None,
     tgt_context_key: str | None = None,
     *,
+    column_roles: Mapping[str, ColumnRole] | None = None,
     tgt_primary_key: str | None = None,
     ctx_data: Frame | None = None,
     ctx_primary_key: str | None = None,
@@ -55,6 +58,8 @@ def train_sequential(
         tgt_data: pandas, polars or pyarrow, at least one row; rows of a key need not stand together.
         tgt_encoding_types: encoding per column, by name or class; what is not named is inferred.
         tgt_context_key: column that names the sequence of each row; required.
+        column_roles: `key` (regenerated), `pattern` (made anew in its form: names, e-mails, phones) or `drop`, per
+            column of `tgt_data`; what is not named is modelled.
         tgt_primary_key: column that names the row; regenerated, not modelled.
         ctx_data: table of what is given of each sequence, one row per key. Keys without rows in `tgt_data` are
             sequences of length 0.
@@ -89,7 +94,7 @@ def train_sequential(
     )  # fmt: skip
     root = root_seed(random_state)
     stats = compute_stats(
-        tgt_data, tgt_encoding_types, tgt_context_key, tgt_primary_key,
+        tgt_data, tgt_encoding_types, tgt_context_key, tgt_primary_key, column_roles=column_roles,
         value_protection=value_protection, seed=root.value,
     )  # fmt: skip
     n_without = to_polars(tgt_data)[tgt_context_key].null_count()
