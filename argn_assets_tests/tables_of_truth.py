@@ -48,3 +48,42 @@ def two_coins(n_rows: int = 4000, seed: int = 0) -> pl.DataFrame:
     second = np.where(rng.random(n_rows) < 0.9, first, ~first)
     sides = np.array(["tails", "heads"])
     return pl.DataFrame({"first": sides[first.astype(int)], "second": sides[second.astype(int)]})
+
+
+def customers(n: int, first: int = 0, seed: int = 1) -> pl.DataFrame:
+    """Return customers of three kinds: `never` makes no visit, `rare` 1 to 3, `often` 8 to 12."""
+    kinds = np.random.default_rng(seed).choice(["never", "rare", "often"], n, p=[0.2, 0.4, 0.4])
+    return pl.DataFrame({"customer": np.arange(first, first + n), "kind": kinds})
+
+
+def visits(context: pl.DataFrame, seed: int = 2) -> pl.DataFrame:
+    """Return the visits of `customers`, of which these sentences are true.
+
+    - `step` counts the rows of a customer from 0, and `is_last` is true of the last row alone.
+    - `color` is the same in all rows of a customer, and `is_warm` is true where it is red.
+    - `level` never falls within a customer, and `day` neither.
+    """
+    rng = np.random.default_rng(seed)
+    ranges = {"never": (0, 1), "rare": (1, 4), "often": (8, 13)}
+    sizes = [int(rng.integers(*ranges[kind])) for kind in context["kind"]]
+    n = sum(sizes)
+    step = np.concatenate([np.arange(size) for size in sizes])
+    color = np.repeat(rng.choice(["red", "green", "blue"], len(sizes)), sizes)
+    start = np.repeat(rng.integers(0, 300, len(sizes)), sizes)
+
+    def grown(changes: np.ndarray) -> np.ndarray:
+        total = np.cumsum(np.where(step == 0, 0, changes))
+        return total - np.repeat(total[step == 0], [size for size in sizes if size])
+
+    return pl.DataFrame(
+        {
+            "visit": np.arange(n) + 1,
+            "customer": np.repeat(context["customer"].to_numpy(), sizes),
+            "step": step,
+            "color": color,
+            "is_warm": color == "red",
+            "level": grown(rng.integers(0, 3, n)),
+            "day": np.datetime64("2024-01-01", "ms") + (start + grown(rng.integers(0, 15, n))) * np.timedelta64(1, "D"),
+            "is_last": step + 1 == np.repeat(sizes, sizes),
+        }
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.config import ModelSize, TrainingConfig
 from argn_assets.engine.context import join_context
 from argn_assets.engine.request import FlatRequest, generation_config, root_seed
-from argn_assets.engine.train import OnEpoch, train_model
+from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
+from argn_assets.engine.run import OnEpoch
+from argn_assets.engine.sequence_request import SequenceRequest
+from argn_assets.engine.train import Beginning, train_model
 from argn_assets.errors import ConfigError
 from argn_assets.tables.encode import encode_table
 from argn_assets.tables.stats import EncodingTypes, compute_stats
@@ -17,6 +21,7 @@ from argn_assets.tables.stats import EncodingTypes, compute_stats
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from argn_assets.schema import ColumnRole
     from argn_assets.tables.frames import Frame
 
 
@@ -24,6 +29,7 @@ def train_flat(
     data: Frame,
     encoding_types: EncodingTypes | None = None,
     *,
+    column_roles: Mapping[str, ColumnRole] | None = None,
     primary_key: str | None = None,
     ctx_data: Frame | None = None,
     ctx_primary_key: str | None = None,
@@ -39,12 +45,16 @@ def train_flat(
     value_protection: bool = False,
     random_state: int | None = None,
     on_epoch: OnEpoch | None = None,
+    warm_start: ModelArtifact | None = None,
+    training_state: bytes | None = None,
 ) -> ModelArtifact:
     """Train a model of one table whose rows are independent, or depend on one context row each.
 
     Args:
         data: pandas, polars or pyarrow, at least one row.
         encoding_types: encoding per column, by name or class; what is not named is inferred.
+        column_roles: `key` (regenerated), `pattern` (made anew in its form: names, e-mails, phones) or `drop`, per
+            column; what is not named is modelled.
         primary_key: column that names the row; regenerated, not modelled.
         ctx_data: table of what is given, one row per key.
         ctx_primary_key: the key in `ctx_data`.
@@ -60,6 +70,8 @@ def train_flat(
         value_protection: hide what fewer than five to seven distinct subjects share.
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
+        warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
+        training_state: what `EpochProgress.training_state()` gave, to go on from there with the same data and settings.
     Raises:
         DataError: no rows, or context keys that do not match.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -74,8 +86,9 @@ def train_flat(
     )  # fmt: skip
     root = root_seed(random_state)
     stats = compute_stats(
-        data, encoding_types, tgt_context_key, primary_key, value_protection=value_protection, seed=root.value
-    )
+        data, encoding_types, tgt_context_key, primary_key, column_roles=column_roles, is_sequential=False,
+        value_protection=value_protection, seed=root.value,
+    )  # fmt: skip
     encoded = encode_table(data, stats, seed=root.value, validation_split=validation_split)
     context = None
     if ctx_data is not None:
@@ -83,9 +96,12 @@ def train_flat(
             encoded, ctx_data, tgt_context_key, ctx_primary_key, ctx_encoding_types,
             value_protection=value_protection, seed=root.value,
         )  # fmt: skip
+    # Rows of one key are rows for themselves here.
+    rows = dataclasses.replace(encoded, keys=None, offsets=None)
     return train_model(
-        encoded, stats, config, root, on_epoch=on_epoch,
+        rows, stats, config, root, on_epoch=on_epoch,
         context=context.encoded if context else None, context_stats=context.stats if context else None,
+        beginning=Beginning(warm_start=warm_start, training_state=training_state),
     )  # fmt: skip
 
 
@@ -97,6 +113,8 @@ def generate_flat(
     seed_data: Frame | None = None,
     sampling_temperature: float = 1.0,
     sampling_top_p: float = 1.0,
+    rebalancing: Rebalancing | None = None,
+    rare: Rare = "sample",
     device: str = "auto",
     batch_size: int | None = None,
     random_state: int | None = None,
@@ -111,6 +129,11 @@ def generate_flat(
             come back verbatim.
         sampling_temperature: from 0 up; below 1 prefers the likely.
         sampling_top_p: in (0, 1]; leaves out the unlikely codes beyond this probability.
+        rebalancing: per column the share that values get in the generated rows, `{"country": {"US": 0.5}}`; for
+            numbers also ranges, `{"age": {(18, 30): 0.4}}`, without the high end, None for an open end. What is not
+            named shares the rest as before, and other columns follow. Shares of several columns hold each for itself.
+        rare: `sample` draws another value where the model would draw a rare one; `constant` writes `_RARE_` into
+            columns of text, and leaves columns of other types missing.
         device: `auto`, `cpu`, `cuda:0` …
         batch_size: rows at a time; None chooses. The rows do not depend on it.
         random_state: the same number gives the same rows of the same artifact; None draws one.
@@ -118,10 +141,12 @@ def generate_flat(
         a table of the kind, with the columns and types, that the model was trained on.
     Raises:
         UserError: the artifact is sequential; use `generate_sequential`.
-        ConfigError: a setting out of range, or given columns that a fixed-order model cannot serve.
+        ConfigError: a setting out of range, given or rebalanced columns that a fixed-order model cannot serve, or
+            shares that cannot be met.
         SchemaError: `seed_data` or `ctx_data` lack columns or have others.
     """
-    request = FlatRequest(artifact, sample_size, ctx_data, seed_data, device)
+    rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
+    request = FlatRequest(artifact, sample_size, ctx_data, seed_data, device, rules)
     config = generation_config(sampling_temperature, sampling_top_p, batch_size)
     return request.frame(request.rows(0, request.n_rows, root_seed(random_state), config))
 
@@ -134,14 +159,19 @@ def generate_batches(
     seed_data: Frame | None = None,
     sampling_temperature: float = 1.0,
     sampling_top_p: float = 1.0,
+    rebalancing: Rebalancing | None = None,
+    rare: Rare = "sample",
     device: str = "auto",
     batch_size: int | None = None,
     random_state: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Generate the rows of `generate_flat` as Arrow record batches of `batch_size` rows, in constant memory.
+    """Generate the rows of `generate_flat`, or of `generate_sequential`, as Arrow record batches in constant memory.
 
-    Arguments and errors are those of `generate_flat`; errors are raised at the call, not at the first batch.
+    A batch has `batch_size` rows, or that many whole sequences. Arguments and errors are those of the two functions;
+    errors are raised at the call, not at the first batch.
     """
-    request = FlatRequest(artifact, sample_size, ctx_data, seed_data, device)
+    rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
+    kind = SequenceRequest if artifact.is_sequential else FlatRequest
+    request = kind(artifact, sample_size, ctx_data, seed_data, device, rules)
     config = generation_config(sampling_temperature, sampling_top_p, batch_size)
     return request.batches(root_seed(random_state), config)

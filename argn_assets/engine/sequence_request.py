@@ -118,7 +118,6 @@ class SequenceRequest:
         """Return the given first rows of some sequences, and their values."""
         if self.seeds is None:
             return Prefixes(given_from_seed(self.artifact, None, 0), np.zeros(stop - start + 1, dtype=np.int64)), None
-        n_unseeded = max(0, stop + 1 - len(self.seeds.offsets))
         missing = max(0, stop + 1 - len(self.seeds.offsets))  # sequences after all that have given rows
         offsets = np.pad(self.seeds.offsets, (0, missing), mode="edge")
         offsets = offsets[start : stop + 1]

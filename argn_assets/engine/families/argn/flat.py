@@ -43,7 +43,7 @@ def drawn_weights(layout: NetworkLayout) -> dict[str, Tensor]:
     blocks, width = layout.blocks, layout.width
     n_inputs = len(layout.cardinalities) * width.embedding
     n_hidden = sum(len(b.sub_columns) * b.width for b in blocks)
-    bound = 1 / math.sqrt(n_inputs)
+    bound = 1 / math.sqrt(max(1, n_inputs))
     weights = {
         "embedding": torch.randn(sum(layout.cardinalities), width.embedding),
         "first_weight": torch.empty(n_inputs, n_hidden).uniform_(-bound, bound),

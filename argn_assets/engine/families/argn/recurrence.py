@@ -18,22 +18,22 @@ class _Scan(torch.autograd.Function):
     """memory[t] = kept[t] * memory[t - 1] + added[t], for rows in packed order, with `sizes` rows per step."""
 
     @staticmethod
-    def forward(ctx: Any, kept: Tensor, added: Tensor, sizes: list[int]) -> Tensor:
+    def forward(saved: Any, kept: Tensor, added: Tensor, sizes: list[int]) -> Tensor:
         memory, at = added.clone(), 0
         for size, following in pairwise(sizes):
             later = slice(at + size, at + size + following)
             memory[later].addcmul_(kept[later], memory[at : at + following])
             at += size
-        ctx.save_for_backward(kept, memory)
-        ctx.sizes = sizes
+        saved.save_for_backward(kept, memory)
+        saved.sizes = sizes
         return memory
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        kept, memory = ctx.saved_tensors
+    def backward(saved: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        kept, memory = saved.saved_tensors
         to_added, to_kept = gradients[0].clone(), torch.zeros_like(kept)
-        at = len(kept) - ctx.sizes[-1]
-        for following, size in pairwise(reversed(ctx.sizes)):
+        at = len(kept) - saved.sizes[-1]
+        for following, size in pairwise(reversed(saved.sizes)):
             later, earlier = slice(at, at + following), slice(at - size, at - size + following)
             to_added[earlier].addcmul_(kept[later], to_added[later])
             torch.mul(to_added[later], memory[earlier], out=to_kept[later])
