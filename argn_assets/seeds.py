@@ -57,11 +57,12 @@ def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """
     import numpy as np
 
-    mixed = values.astype(np.uint64)
-    with np.errstate(over="ignore"):
-        for _ in range(2):
-            mixed = mixed + np.uint64(_GOLDEN)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed = mixed ^ (mixed >> np.uint64(31))
+    mixed = np.array(values, dtype=np.uint64)
+    for _ in range(2):  # in place: new arrays would take most of the time
+        mixed += np.uint64(_GOLDEN)
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)
+        mixed *= np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
     return mixed

@@ -19,6 +19,7 @@ from argn_assets.encodings.numeric_auto import NumericAuto
 from argn_assets.encodings.numeric_binned import NumericBinned
 from argn_assets.encodings.numeric_digit import NumericDigit
 from argn_assets.encodings.numeric_discrete import NumericDiscrete
+from argn_assets.encodings.protection import Protection
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets_tests.conformance.columns import DATETIMES, FLOATS, INTEGERS, columns, days
 from argn_assets_tests.conformance.encoding import THRESHOLD, EncodingTests, any_codes, given_back, law, stats_of
@@ -133,6 +134,17 @@ def test_drawn_numbers_keep_range_decimals_and_wholeness(decimals: int, low: int
     integers = pl.Series("c", whole)
     drawn = there_and_back(NumericBinned, integers)
     assert integers.min() <= drawn.min() <= drawn.max() <= integers.max()  # type: ignore[operator]
+
+
+@law
+@given(step=st.sampled_from([7, 60, 10**9, 2**40]), low=st.integers(-(10**4), 10**4), seed=st.integers(0, 99))
+def test_numbers_that_are_all_multiples_of_one_come_back_as_its_multiples(step: int, low: int, seed: int) -> None:
+    whole = np.random.default_rng(seed).integers(low, low + 10**6, 4000) * step
+    parts = [NumericBinned.partial(pl.Series("c", part)) for part in (whole[:1], whole[1:], whole[:0])]
+    stats = NumericBinned.reduce(parts, Protection())
+    back = NumericBinned.decode(any_codes(NumericBinned, stats, 4000), stats)
+    assert (back % step == 0).all()
+    assert back.n_unique() > 3000
 
 
 @pytest.mark.parametrize("decimals", [0, 2, 15])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from argn_assets.encodings.base import Codes, Rows
-from argn_assets.encodings.categorical import Categorical, CategoricalStats, TextCounts
+from argn_assets.encodings.categorical import Categorical, CategoricalStats, TextCounts, read_table
 from argn_assets.encodings.protection import Protection
 
 
@@ -40,4 +40,4 @@ class Boolean(Categorical):
     @classmethod
     def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to booleans, [B]."""
-        return super().decode(codes, stats, rows) == "true"
+        return read_table(codes, stats, pl.Series([text == "true" for text in stats.categories], dtype=pl.Boolean))

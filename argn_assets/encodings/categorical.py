@@ -111,8 +111,13 @@ class Categorical(Encoding):
     @classmethod
     def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; unknown is null."""
-        table = pl.Series([None] * (1 + stats.has_null) + list(stats.categories), dtype=pl.String)
-        return table.gather(codes[:, 0])
+        return read_table(codes, stats, pl.Series(stats.categories, dtype=pl.String))
+
+
+def read_table(codes: Codes, stats: CategoricalStats, values: pl.Series) -> pl.Series:
+    """Read codes, [B, 1], back to the values of the categories, [B]; unknown is null."""
+    table = pl.concat([values.clear(1 + stats.has_null), values], rechunk=True)
+    return table.gather(pl.Series(codes[:, 0].astype(np.uint32)))
 
 
 def as_text(values: pl.Series) -> pl.Series:

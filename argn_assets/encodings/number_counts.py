@@ -8,6 +8,7 @@ depends on the union of the values alone, so partials combine to the same counts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -41,6 +42,7 @@ class NumberCounts:
         subject_buckets, subjects: up to seven distinct subjects per bucket, [P]; None where each row is a subject.
         n_null: rows without a value.
         decimals: fewest decimals that write every finite value exactly; MOST_DECIMALS + 1 if none does.
+        step: the largest whole number that all values are multiples of; 0 where none but 0 was seen, 1 for floats.
     """
 
     domain: Domain
@@ -52,6 +54,7 @@ class NumberCounts:
     subjects: Keys | None
     n_null: int
     decimals: int
+    step: int = 1
 
     @property
     def n_values(self) -> int:
@@ -86,7 +89,7 @@ def count_exactly(values: pl.Series, subjects: Keys | None = None) -> NumberCoun
         pairs = smallest_per_group(inverse.astype(np.int64), subjects[values.is_not_null().to_numpy()])
     return NumberCounts(
         domain, lows, lows, counts.astype(np.int64), 0, pairs[0], pairs[1],
-        values.null_count(), _decimals(numbers(lows, domain)),
+        values.null_count(), _decimals(numbers(lows, domain)), _step(numbers(lows, domain)),
     )  # fmt: skip
 
 
@@ -131,7 +134,7 @@ def combine_counts(partials: Sequence[NumberCounts], budget: int | None = None) 
         )
     union = NumberCounts(
         partials[0].domain, merged_lows, merged_highs, counts, shift, pairs[0], pairs[1],
-        sum(p.n_null for p in partials), max(p.decimals for p in partials),
+        sum(p.n_null for p in partials), max(p.decimals for p in partials), math.gcd(*(p.step for p in partials)),
     )  # fmt: skip
     return fit(union, budget)
 
@@ -155,7 +158,7 @@ def fit(counts: NumberCounts, budget: int | None = None) -> NumberCounts:
         pairs = smallest_per_group(bucket[counts.subject_buckets], counts.subjects)
     return NumberCounts(
         counts.domain, counts.lows[starts], np.maximum.reduceat(counts.highs, starts),
-        np.add.reduceat(counts.counts, starts), few, *pairs, counts.n_null, counts.decimals,
+        np.add.reduceat(counts.counts, starts), few, *pairs, counts.n_null, counts.decimals, counts.step,
     )  # fmt: skip
 
 
@@ -222,6 +225,15 @@ def _decimals(values: NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float6
         if not len(left):
             return decimals
     return MOST_DECIMALS + 1
+
+
+def _step(values: NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float64]) -> int:
+    """Return the greatest common divisor of whole numbers; 1 for floats."""
+    if values.dtype.kind == "f":
+        return 1
+    # The magnitude of the smallest int64 fits uint64 only.
+    magnitudes = np.where(values < 0, ~values.astype(np.uint64) + np.uint64(1), values.astype(np.uint64))
+    return int(np.gcd.reduce(magnitudes))
 
 
 def protected_range(counts: NumberCounts, protection: Protection) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,9 +47,10 @@ class NumericBinnedStats(Stats):
     Attributes:
         domain: `int`, `uint` or `float`.
         has_null: nulls were seen, so null has a code.
-        decimals: decimals of the numbers drawn inside a cell; None draws them unrounded.
+        decimals: decimals of the floats drawn inside a cell; None draws them unrounded.
         lows, highs: smallest and largest number of each cell, ascending, [C]; equal for an exact value.
         bin_starts: first cell of each bin, ascending, [N].
+        step: the whole numbers drawn inside a cell are its multiples.
     """
 
     NAME: ClassVar[str] = "numeric_binned"
@@ -59,6 +60,7 @@ class NumericBinnedStats(Stats):
     lows: tuple[int | float | str, ...]
     highs: tuple[int | float | str, ...]
     bin_starts: tuple[int, ...]
+    step: int = 1
 
     @cached_property
     def bounds(self) -> tuple[Keys, Keys]:
@@ -134,16 +136,23 @@ class NumericBinned(Encoding):
     @classmethod
     def decode(cls, codes: Codes, stats: NumericBinnedStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; an unknown number becomes the middle cell, null where nothing is known."""
-        first = 1 + stats.has_null
         is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
         if not len(stats.lows):
             dtype = {"int": np.int64, "uint": np.uint64, "float": np.float64}[stats.domain]
             return with_nulls(np.zeros(len(codes), dtype=dtype), np.ones(len(codes), dtype=bool))
-        bins = np.where(codes[:, 0] >= first, codes[:, 0].astype(np.int64) - first, len(stats.bin_starts) // 2)
-        slot = np.minimum(codes[:, 1], stats.bin_sizes[bins] - 1) if codes.shape[1] == 2 else 0
-        cell = np.asarray(stats.bin_starts, dtype=np.int64)[bins] + slot
-        uniforms = (rows or Rows.numbered(len(codes))).uniforms("place")
-        return with_nulls(draw_in_cells(cell, stats, uniforms), is_null)
+        rows = rows or Rows.numbered(len(codes))
+        return with_nulls(draw_in_cells(_cells_of(codes, stats), stats, rows), is_null)
+
+
+def _cells_of(codes: Codes, stats: NumericBinnedStats) -> NDArray[np.int64]:
+    """Return the cell that codes name, [B]; the middle one for codes that name none."""
+    bin_of_code = np.append([len(stats.bin_starts) // 2] * (1 + stats.has_null), np.arange(len(stats.bin_starts)))
+    first_of_code = np.asarray(stats.bin_starts, dtype=np.int64)[bin_of_code]
+    cell: NDArray[np.int64] = first_of_code[codes[:, 0]]
+    if codes.shape[1] == 2:
+        last_of_code = stats.bin_sizes[bin_of_code] - 1
+        cell += np.minimum(codes[:, 1], last_of_code[codes[:, 0]])
+    return cell
 
 
 def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBinnedStats:
@@ -157,7 +166,7 @@ def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBi
     lows, highs = counts.lows[cells.starts], counts.highs[cells.ends]
     return NumericBinnedStats(
         counts.domain, counts.n_null > 0, decimals,
-        to_plain(lows, counts.domain), to_plain(highs, counts.domain), tuple(starts.tolist()),
+        to_plain(lows, counts.domain), to_plain(highs, counts.domain), tuple(starts.tolist()), counts.step or 1,
     )  # fmt: skip
 
 
@@ -230,38 +239,55 @@ def _group(mass: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(within % MOST_SLOTS == 0)
 
 
-def draw_in_cells(
-    cell: NDArray[np.int64], stats: NumericBinnedStats, uniforms: NDArray[np.float64]
-) -> NDArray[np.int64] | NDArray[np.uint64] | NDArray[np.float64]:
-    """Draw one number per row inside its cell, both ends included, on the column's decimals, [B]."""
+def draw_in_cells(cell: NDArray[np.int64], stats: NumericBinnedStats, rows: Rows) -> NDArray[np.generic]:
+    """Draw one number per row inside its cell, both ends included, on the column's decimals or step, [B]."""
     low_keys, high_keys = stats.bounds
-    values = numbers(low_keys[cell], stats.domain).copy()
-    wide = low_keys[cell] != high_keys[cell]
-    if stats.domain != "float":
-        # Keys of integers are as far apart as the integers, and never overflow.
-        width = (high_keys - low_keys)[cell[wide]]
-        step = np.minimum(np.floor(uniforms[wide] * (width.astype(np.float64) + 1)).astype(np.uint64), width)
-        values[wide] = numbers(low_keys[cell[wide]] + step, stats.domain)
+    lows: NDArray[Any] = numbers(low_keys, stats.domain)
+    is_wide = low_keys != high_keys
+    if not is_wide.any():
+        return lows[cell]
+    uniforms = rows.uniforms("place")
+    if stats.domain == "float":
+        values, wide = lows[cell], np.flatnonzero(is_wide[cell])
+        highs: NDArray[Any] = numbers(high_keys, stats.domain)
+        values[wide] = _between(lows, highs, cell[wide], uniforms[wide], stats.decimals)
         return values
-    low, high = numbers(low_keys, "float")[cell[wide]], numbers(high_keys, "float")[cell[wide]]
-    values[wide] = _between(low, high, uniforms[wide], stats.decimals)
-    return values
+    # Keys of integers are as far apart as the integers, and never overflow.
+    n_steps = (high_keys - low_keys) // np.uint64(stats.step)
+    drawn = (uniforms * (n_steps.astype(np.float64) + 1)[cell]).astype(np.uint64)
+    drawn = np.minimum(drawn, n_steps[cell]) * np.uint64(stats.step)
+    return numbers(low_keys[cell] + drawn, stats.domain)
 
 
 def _between(
-    low: NDArray[np.float64], high: NDArray[np.float64], uniforms: NDArray[np.float64], decimals: int | None
+    lows: NDArray[np.float64],
+    highs: NDArray[np.float64],
+    cell: NDArray[np.int64],
+    uniforms: NDArray[np.float64],
+    decimals: int | None,
 ) -> NDArray[np.float64]:
-    """Draw finite floats in [low, high] that have at most `decimals` decimals, [B]; None draws them unrounded."""
-    # Not low + u * (high - low): the width of the range of all floats is infinite.
-    drawn = low * (1 - uniforms) + high * uniforms
+    """Draw finite floats in their cells, of at most `decimals` decimals, [B]; None draws them unrounded."""
+    low, high = lows[cell], highs[cell]
     if decimals is None:
-        return np.clip(drawn, low, high)
+        return np.clip(_weighted(low, high, uniforms), low, high)
     scale = 10.0**decimals
     with np.errstate(over="ignore", invalid="ignore"):
-        first, last = np.round(low * scale), np.round(high * scale)
-        step = np.minimum(first + np.floor(uniforms * (last - first + 1)), last)
+        first, last = np.round(lows * scale), np.round(highs * scale)
+        step = np.minimum(first[cell] + np.floor(uniforms * (last - first + 1)[cell]), last[cell])
         # Floats of 2^53 steps and more are coarser than the steps; a range may begin below and end beyond.
-        fine = np.maximum(np.abs(first), np.abs(last)) < 2**53
-        step = np.where(fine, step, np.round(drawn * scale))
-    # A whole number over a power of ten is the float that the decimal text reads as: 29 / 100 is 0.29.
+        is_fine = np.maximum(np.abs(first), np.abs(last)) < 2**53
+    if is_fine.all():
+        # A whole number over a power of ten is the float that the decimal text reads as: 29 / 100 is 0.29.
+        return np.clip(step / scale, low, high)
+    drawn = _weighted(low, high, uniforms)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = np.where(is_fine[cell], step, np.round(drawn * scale))
     return np.clip(np.where(np.abs(step) < 2**53, step / scale, drawn), low, high)
+
+
+def _weighted(
+    low: NDArray[np.float64], high: NDArray[np.float64], uniforms: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    # Not low + u * (high - low): the width of the range of all floats is infinite.
+    weighted: NDArray[np.float64] = low * (1 - uniforms) + high * uniforms
+    return weighted
