@@ -11,7 +11,7 @@ import dataclasses
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Self
@@ -26,7 +26,7 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 
 Codes = NDArray[np.uint16]
-ColumnKind = Literal["number", "text", "boolean", "moment"]
+ColumnKind = Literal["number", "text", "boolean", "moment", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,12 @@ class Encoding(ABC):
     def decode(cls, codes: Codes, stats: Any, rows: Rows | None = None) -> pl.Series:
         """Read codes, [B, S], back to values, [B]; nulls where a code says so."""
 
+    @classmethod
+    def ranges(cls, codes: Codes, stats: Any) -> tuple[pl.Series, pl.Series]:
+        """Return the smallest and the largest value that codes, [B, S], may be read back to, [B] each."""
+        values = cls.decode(codes, stats)
+        return values, values
+
 
 def single_sub_column(name: str, has_null: bool, n_values: int) -> SubColumn:
     """Return the layout that encodings with a table of values share: 0 unknown, 1 null where seen, then the values."""
@@ -134,6 +140,8 @@ def column_kind(dtype: pl.DataType) -> ColumnKind | None:
         return "number"
     if dtype == pl.Boolean:
         return "boolean"
+    if dtype == pl.List:
+        return "list"
     if dtype in (pl.Date, pl.Datetime):
         return "moment"
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else None
@@ -157,8 +165,18 @@ def encodings() -> dict[str, type[Encoding]]:
     return found
 
 
+@cache
+def imported_encodings() -> Mapping[str, type[Encoding]]:
+    """Return the encodings that only imported models have, by name; no column can be declared to have one."""
+    from argn_assets.encodings.peer import PEER_ENCODINGS
+
+    return PEER_ENCODINGS
+
+
 def encoding_named(name: str) -> type[Encoding]:
-    """Return the encoding called `name`; ConfigError lists the known ones."""
+    """Return the encoding called `name`, be it that of an imported model; ConfigError lists the known ones."""
+    if name in imported_encodings():
+        return imported_encodings()[name]
     if name not in encodings():
         raise ConfigError(f"There is no encoding {name!r}. Known encodings: {', '.join(sorted(encodings()))}.")
     return encodings()[name]

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import torch
+from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.context import Context
-from argn_assets.engine.generate import GenerationConfig, Given, generate_codes, load_model
+from argn_assets.engine.families import FlatGenerator, family_named
+from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
 from argn_assets.engine.given import given_from_seed, restore_seed
-from argn_assets.engine.keys import generated_keys
+from argn_assets.engine.keys import unmodelled_columns
+from argn_assets.engine.rules import DrawRules, mark_rare
 from argn_assets.engine.train import choose_device
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
-from argn_assets.schema import full_sub_columns
+from argn_assets.schema import SubColumn, full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
@@ -48,16 +52,16 @@ class FlatRequest:
         ctx_data: Frame | None,
         seed_data: Frame | None,
         device: str,
+        rules: DrawRules,
     ):
-        if artifact.is_sequential:
-            raise UserError("The artifact models sequences. Use generate_sequential, which returns rows per key.")
+        check_flat(artifact)
         if sample_size is not None and sample_size < 0:
             raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
-        self.artifact, self.stats = artifact, artifact.tgt_stats
+        self.artifact, self.stats, self.rules = artifact, artifact.tgt_stats, rules
         self.context = given_context(artifact, ctx_data)
         self.seed_table = to_polars(seed_data) if seed_data is not None else None
         self.n_rows = self._row_count(sample_size)
-        self.model = load_model(artifact, choose_device(device)) if artifact.weights else None
+        self.model = load_flat(artifact, device) if artifact.weights else None
 
     def _row_count(self, sample_size: int | None) -> int:
         tables = {"seed_data": self.seed_table, "ctx_data": self.context.table if self.context else None}
@@ -73,26 +77,29 @@ class FlatRequest:
 
     def rows(self, start: int, stop: int, seed: Seed, config: GenerationConfig) -> pl.DataFrame:
         """Generate the rows from `start` to `stop` with logical dtypes and keys."""
-        n_rows = stop - start
         seeds = self.seed_table[start:stop] if self.seed_table is not None else None
-        sub_columns = list(full_sub_columns(self.stats.sub_columns()))
-        codes = np.zeros((0, n_rows), dtype=np.uint16)
+        given = with_context(given_from_seed(self.artifact, seeds, stop - start), self.context, start, stop)
+        codes = np.zeros((0, stop - start), dtype=np.uint16)
         if self.model is not None:
-            given = given_from_seed(self.artifact, seeds, n_rows)
-            n_context = 0
-            if self.context is not None:
-                block = self.context.encoded.codes[:, start:stop]
-                n_context, width = len(block), len(self.context.encoded.columns)
-                observed = np.concatenate([np.ones((width, n_rows), dtype=bool), given.observed])
-                offered = np.concatenate([np.ones(width, dtype=bool), given.offered])
-                given = Given(np.concatenate([block.astype(np.uint16), given.codes]), observed, offered)
-                sub_columns = [*self.context.encoded.sub_columns, *sub_columns]
-            codes = generate_codes(self.model, sub_columns, given, seed, config, start)[n_context:]
-        table = decode_codes(codes, self.stats, seed=seed, first_row=start)
-        keys = generated_keys(
-            self.stats.schema, self.context.keys(start, stop) if self.context else None, seed, start, n_rows
+            drawn = generate_codes(
+                self.model, all_sub_columns(self.artifact), given, seed, config, self.rules, first_row=start
+            )
+            codes = drawn[self.model.n_context :]
+        keys = unmodelled_columns(
+            self.stats, self.context.keys(start, stop) if self.context else None, seed, start, stop - start
         )
+        table = self._decoded(codes, seed, start)
         return restore_seed(pl.DataFrame({**table.to_dict(), **keys}), seeds, self.stats.schema)
+
+    def _decoded(self, codes: NDArray[np.uint16], seed: Seed, first_row: int) -> pl.DataFrame:
+        """Return the rows that codes say, rare values marked where the rules let them be drawn."""
+        table = decode_codes(codes, self.stats, seed=seed, first_row=first_row)
+        at, marked = 0, {}
+        for name, subs in self.stats.sub_columns().items():
+            if name in self.rules.marked:
+                marked[name] = mark_rare(table[name], codes[at] == subs[0].unknown)
+            at += len(subs)
+        return table.with_columns(**marked)
 
     def batches(self, seed: Seed, config: GenerationConfig) -> Iterator[pa.RecordBatch]:
         """Yield the rows as Arrow record batches."""
@@ -103,6 +110,33 @@ class FlatRequest:
     def frame(self, table: pl.DataFrame) -> Any:
         """Return the table as the kind of frame that was trained on."""
         return from_polars(table, self.stats.schema)
+
+
+def check_flat(artifact: ModelArtifact) -> None:
+    """Refuse an artifact whose rows belong to sequences."""
+    if artifact.is_sequential:
+        raise UserError("The artifact models sequences. Use generate_sequential, which returns rows per key.")
+
+
+def load_flat(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> FlatGenerator:
+    """Return a flat artifact's network, ready to use."""
+    return family_named(artifact.family).load_flat(artifact, choose_device(device), dtype)
+
+
+def all_sub_columns(artifact: ModelArtifact) -> list[SubColumn]:
+    """Return the sub-columns of context and target, in the order of the network, [S]."""
+    context = full_sub_columns(artifact.ctx_stats.sub_columns()) if artifact.ctx_stats is not None else ()
+    return [*context, *full_sub_columns(artifact.tgt_stats.sub_columns())]
+
+
+def with_context(given: Given, context: Context | None, start: int, stop: int) -> Given:
+    """Return what is given of some rows with their context before it, all of it observed."""
+    if context is None:
+        return given
+    width, n_rows = len(context.encoded.columns), stop - start
+    codes = np.concatenate([context.encoded.codes[:, start:stop].astype(np.uint16), given.codes])
+    observed = np.concatenate([np.ones((width, n_rows), dtype=bool), given.observed])
+    return Given(codes, observed, np.concatenate([np.ones(width, dtype=bool), given.offered]))
 
 
 def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | None:

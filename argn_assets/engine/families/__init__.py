@@ -113,24 +113,19 @@ class GeneratorFamily(ABC):
         """Return a sequential artifact's network, ready to use; arguments as for `load_flat`."""
 
 
+def family_names() -> tuple[str, ...]:
+    """Return the names of all families, ascending."""
+    return tuple(sorted(folder.name for folder in pkgutil.iter_modules(__path__)))
+
+
 @cache
-def families() -> dict[str, type[GeneratorFamily]]:
-    """Return every family by name."""
-    found: dict[str, type[GeneratorFamily]] = {}
-    for folder in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{folder.name}.family")
-        for value in vars(module).values():
-            is_family = isinstance(value, type) and issubclass(value, GeneratorFamily)
-            if is_family and vars(value).get("NAME") == folder.name:
-                found[folder.name] = value
-    return found
-
-
 def family_named(name: str) -> type[GeneratorFamily]:
-    """Return the family called `name`; ArtifactError lists the known ones."""
-    if name not in families():
+    """Return the family called `name`, loading no other; ArtifactError lists the known ones."""
+    if name not in family_names():
         raise ArtifactError(
-            f"The artifact is of the family {name!r}; this version knows {', '.join(sorted(families()))}. Install the "
+            f"The artifact is of the family {name!r}; this version knows {', '.join(family_names())}. Install the "
             "version that wrote it, or train again."
         )
-    return families()[name]
+    module = importlib.import_module(f"{__name__}.{name}.family")
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    return next(c for c in classes if issubclass(c, GeneratorFamily) and vars(c).get("NAME") == name)

@@ -1,0 +1,177 @@
+"""What a request allows the draws beside given values: codes that are never drawn, and shares that are set."""
+
+# K cardinality, L combinations of the codes of one column
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from argn_assets.artifact import ModelArtifact
+from argn_assets.encodings.base import Stats
+from argn_assets.encodings.categorical import CategoricalStats
+from argn_assets.engine.outcomes import Outcomes, outcomes_of
+from argn_assets.errors import ConfigError
+from argn_assets.schema import SubColumn
+
+Rare = Literal["sample", "constant"]
+Rebalancing = Mapping[str, Mapping[object, float]]
+
+RARE_TEXT = "_RARE_"
+_TOLERANCE = 1e-9  # of a sum of shares
+_MOST_NAMED = 10  # values in a message
+
+
+class ColumnShares(NamedTuple):
+    """Which part of the rows each group of a column's values gets.
+
+    Attributes:
+        groups: group of each combination of codes, [L]; the last group is what was not named, -1 is never drawn.
+        shares: probability of each group; they sum to 1.
+    """
+
+    groups: NDArray[np.int64]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DrawRules:
+    """See the module; numbers and positions count the target's columns and sub-columns alone, from 0.
+
+    Attributes:
+        forbidden: by position of a sub-column the codes that are never drawn, [K] each.
+        shares: by number of a column, what was asked of it; such columns are generated before others.
+        marked: columns in whose text a rare value is written as `_RARE_`.
+    """
+
+    forbidden: dict[int, NDArray[np.bool_]]
+    shares: dict[int, ColumnShares]
+    marked: frozenset[str] = frozenset()
+
+
+def draw_rules(
+    artifact: ModelArtifact,
+    *,
+    rare: Rare = "sample",
+    rebalancing: Rebalancing | None = None,
+    filled: Collection[str] = (),
+) -> DrawRules:
+    """Return the rules of a request.
+
+    Args:
+        artifact: the model.
+        rare: `sample` never draws the code of rare values; `constant` draws it where some values were rare.
+        rebalancing: shares by column and value, see `generate_flat`.
+        filled: columns that are never null where they have any other value.
+    Raises:
+        ConfigError: `rare` or a share cannot be used, or names what the table does not have.
+    """
+    if rare not in ("sample", "constant"):
+        raise ConfigError(f"rare is {rare!r}; it may be 'sample' or 'constant'.")
+    stats = artifact.tgt_stats
+    marked = frozenset(name for name, column in stats.columns.items() if rare == "constant" and _has_rare(column))
+    forbidden: dict[int, NDArray[np.bool_]] = {}
+    position = 0
+    for name, subs in stats.sub_columns().items():
+        for sub in subs:
+            never = _never_drawn(sub, may_be_unknown=name in marked, may_be_null=name not in filled)
+            if never.any():
+                forbidden[position] = never
+            position += 1
+    numbers = {name: number for number, name in enumerate(stats.columns)}
+    shares: dict[int, ColumnShares] = {}
+    for name, wanted in (rebalancing or {}).items():
+        if name not in numbers:
+            raise ConfigError(
+                f"rebalancing names {name!r}, which has no values to draw. Columns: {', '.join(numbers)}."
+            )
+        shares[numbers[name]] = column_shares(outcomes_of(stats, name), wanted)
+    return DrawRules(forbidden, shares)
+
+
+def _has_rare(stats: Stats) -> bool:
+    """Return whether a column has texts that share a code because they were rare."""
+    return isinstance(stats, CategoricalStats) and stats.has_unknown
+
+
+def mark_rare(values: pl.Series, is_rare: NDArray[np.bool_]) -> pl.Series:
+    """Return text with `_RARE_` where a rare value was drawn, [N]; other types cannot say it and stay null."""
+    if not is_rare.any() or values.dtype not in (pl.String, pl.Categorical):
+        return values
+    marked = pl.when(pl.Series(is_rare)).then(pl.lit(RARE_TEXT)).otherwise(values.cast(pl.String))
+    return pl.select(marked).to_series().cast(values.dtype)
+
+
+def _never_drawn(sub: SubColumn, *, may_be_unknown: bool, may_be_null: bool) -> NDArray[np.bool_]:
+    """Return which codes are never drawn, [K]: at least one code can be, null before unknown."""
+    never = np.zeros(sub.cardinality, dtype=bool)
+    if sub.unknown is not None and not may_be_unknown and sub.cardinality > 1:
+        never[sub.unknown] = True
+    if sub.null is not None and not may_be_null:
+        never[sub.null] = True
+        if never.all():
+            never[sub.null] = False
+    return never
+
+
+def column_shares(outcomes: Outcomes, wanted: Mapping[object, float]) -> ColumnShares:
+    """Return the groups and shares of one column.
+
+    Raises:
+        ConfigError: a share is not in [0, 1], they sum to more than 1, or to less with nothing left for the rest; a
+            value does not exist, or is named twice; messages name the column.
+    """
+    name = outcomes.name
+    for key, share in wanted.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ConfigError(f"rebalancing of {name!r} gives {key!r} the share {share!r}; shares are from 0 to 1.")
+    total = float(sum(wanted.values()))
+    if total > 1 + _TOLERANCE:
+        raise ConfigError(f"rebalancing of {name!r}: the shares sum to {total:g}; they may sum to 1 at most.")
+    rest = len(wanted)
+    group = np.full(len(outcomes.values), rest, dtype=np.int64)
+    for number, key in enumerate(wanted):
+        members = _members(outcomes, key)
+        taken = members & (group != rest)
+        if taken.any():
+            raise ConfigError(f"rebalancing of {name!r}: {key!r} overlaps another entry. Name each value once.")
+        group[members] = number
+    left = max(0.0, 1 - total)
+    if not (group == rest).any() and left > _TOLERANCE:
+        raise ConfigError(
+            f"rebalancing of {name!r}: the shares sum to {total:g} and no other value is left for the rest. Let them "
+            "sum to 1."
+        )
+    groups = np.where(outcomes.of_codes >= 0, group[outcomes.of_codes], -1)
+    return ColumnShares(groups, (*map(float, wanted.values()), left))
+
+
+def _members(outcomes: Outcomes, key: object) -> NDArray[np.bool_]:
+    """Return which outcomes an entry means, [V]: a value, None for a missing one, or a range (low, high)."""
+    if isinstance(key, tuple) and len(key) == 2 and outcomes.is_numeric:
+        low = -np.inf if key[0] is None else key[0]
+        high = np.inf if key[1] is None else key[1]
+        middle = outcomes.values.cast(pl.Float64)
+        members = ((middle >= low) & (middle < high)).fill_null(False).to_numpy()
+    else:
+        known = outcomes.exact_values()
+        members = np.array([value == key if key is not None else value is None for value in known], dtype=bool)
+    if not members.any():
+        raise ConfigError(
+            f"rebalancing of {outcomes.name!r} names {key!r}, which it does not have. {_existing(outcomes)}"
+        )
+    return members
+
+
+def _existing(outcomes: Outcomes) -> str:
+    if outcomes.is_numeric:
+        low, high = outcomes.lows.drop_nulls().to_list(), outcomes.highs.drop_nulls().to_list()
+        lie = f"Its numbers lie from {min(low)!r} to {max(high)!r}; " if low else "It has no numbers; "
+        return f"{lie}a range is written (low, high), without the high end."
+    known = [repr(value) for value in outcomes.exact_values() if value is not None]
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    return f"Its values: {', '.join(known[:_MOST_NAMED])}{more}."
