@@ -362,11 +362,16 @@ def test_pins_are_no_refs(world: StoreWorld) -> None:  # T22
     assert world.store.find_record("cdnow", artifact_id).content_hash == new.items[0].content_hash
     world.store.pin_artifacts("cdnow", "paper", artifact_id=artifact_id)
     assert refs.pins() == {"paper": (new.path,)}
-    world.store.unpin_artifacts("cdnow", "paper")
+    world.store.pin_artifacts("cdnow", "release")
+    assert refs.pins() == {"paper": (new.path,), "release": (new.path,)}
+    for name in ("paper", "release"):
+        world.store.unpin_artifacts("cdnow", name)
     assert refs.pins() == {}
-    for wrong in ({"run": "unheard-of"}, {"run": "unheard-of", "artifact_id": artifact_id}, {}):
+    for wrong in ({"run": "unheard-of"}, {"run": "unheard-of", "artifact_id": artifact_id}):
         with pytest.raises(MissingArtifact):
             world.store.pin_artifacts("cdnow", "paper", **wrong)
+    with pytest.raises(MissingArtifact, match="anything published"):
+        world.store.pin_artifacts("census", "paper")
     with pytest.raises(MissingArtifact, match="no pin 'paper'"):
         world.store.unpin_artifacts("cdnow", "paper")
     with pytest.raises(MissingArtifact):

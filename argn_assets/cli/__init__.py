@@ -1,8 +1,12 @@
-"""`argn`: the command line. Exit codes: 0 well, 1 an error that the message explains, 2 a command line it cannot read.
+"""`argn`: the command line.
+
+Exit codes: 0 well, 1 an error that the message explains, 2 a command line it cannot read, or damage in the store.
 
     group       commands imported when called; errors of ours as one message
     datasets    argn datasets list | check | add | remove
-    artifacts   argn artifacts ls | show, argn generate
+    artifacts   argn artifacts ls | show | tree; artifact_collection and artifact_transfer have the others
+    generate    argn generate
+    stored      what commands about stored artifacts share
     printing    tables on the terminal
 
 Commands import what they need when they run, so that `argn --help` and `argn datasets list` answer at once. A command
@@ -20,7 +24,7 @@ COMMANDS = {
     "artifacts": ("argn_assets.cli.artifacts:artifacts", "What the store holds."),
     "backfill": ("argn_assets.commands:backfill", "Run the whole chain for data sets, one run each."),
     "datasets": ("argn_assets.cli.datasets:datasets", "Declared data sets: the YAML files of the catalogue."),
-    "generate": ("argn_assets.cli.artifacts:generate", "Draw synthetic rows from a trained artifact."),
+    "generate": ("argn_assets.cli.generate:generate", "Draw synthetic rows from a trained artifact."),
 }
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from argn_assets.cli.stored import dataset_of, open_store
 from argn_assets.datasets.locations import in_project
 from argn_assets.datasets.messages import shown_url
-from argn_assets.errors import ConfigError, MissingArtifact
+from argn_assets.errors import ConfigError
 
 if TYPE_CHECKING:
     from argn_assets.store import ArtifactStore
@@ -29,8 +30,8 @@ def export(artifact: str, to: Path, dataset: str | None, run: str | None) -> Non
     """
     from argn_assets.store import export_artifact
 
-    store = _store(create=False)
-    found = dataset or _dataset_of(store, artifact, run)
+    store = open_store()
+    found = dataset or dataset_of(store, artifact, run)
     # Written beside the target and moved, so that nobody takes half a file.
     partial = to.with_name(f".{to.name}.{os.getpid()}")
     try:
@@ -55,30 +56,13 @@ def import_(file: Path, move_ref: bool) -> None:
     """
     from argn_assets.store import import_artifact
 
-    store = _store(create=True)
+    store = _make_store()
     with file.open("rb") as source:
         record = import_artifact(store, source, move_ref=move_ref)
     click.echo(f"Imported {record.artifact_id} into {shown_url(store.url)}: {record.manifest}")
 
 
-def _dataset_of(store: ArtifactStore, artifact: str, run: str | None) -> str:
-    """Return the data set that has an artifact; ConfigError if several have."""
-    found = []
-    for dataset in store.datasets():
-        try:
-            store.find_record(dataset, artifact, run)
-        except MissingArtifact:
-            continue
-        found.append(dataset)
-    if not found:
-        where = f"run {run}" if run else "what is published"
-        raise MissingArtifact(f"{artifact} is not in {where} in {shown_url(store.url)}. See `argn artifacts ls`.")
-    if len(found) > 1:
-        raise ConfigError(f"{artifact} is in several data sets. Name one with --dataset: {', '.join(found)}.")
-    return found[0]
-
-
-def _store(*, create: bool) -> ArtifactStore:
+def _make_store() -> ArtifactStore:
     from argn_assets.store import ArtifactStore
 
-    return ArtifactStore.open(in_project(os.environ.get("ARGN_STORE") or ".argn/store"), create=create)
+    return ArtifactStore.open(in_project(os.environ.get("ARGN_STORE") or ".argn/store"))

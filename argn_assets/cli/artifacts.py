@@ -1,38 +1,46 @@
-"""`argn artifacts` and `argn generate`: what the store holds, and rows from a trained artifact.
+"""`argn artifacts ls | show | tree`: what the store holds.
 
 The published refs say what is current, so neither Dagster nor its database is needed.
 """
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from argn_assets.cli.group import CommandGroup
 from argn_assets.cli.printing import print_table
-from argn_assets.datasets.locations import in_project
+from argn_assets.cli.stored import (
+    dataset_of,
+    dataset_option,
+    find_manifest,
+    json_option,
+    named_target,
+    open_store,
+    print_json,
+    stored_datasets,
+)
 from argn_assets.datasets.messages import shown_url
-from argn_assets.errors import ConfigError, MissingArtifact
+from argn_assets.errors import StoreError
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from argn_assets.store import ArtifactStore, Manifest
-
-TRAINED = "trained_artifact"
-WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson", ".arrow": "write_ipc"}
+    from argn_assets.store import ArtifactRecord, ArtifactStore, Manifest
 
 
 @click.group(
     cls=CommandGroup,
     elsewhere={
+        "cleanup": ("argn_assets.cli.artifact_collection:cleanup", "Remove what is not kept any more."),
         "export": ("argn_assets.cli.artifact_transfer:export", "Write an artifact with its sources to a tar file."),
         "import": ("argn_assets.cli.artifact_transfer:import_", "Take an artifact with its sources out of a tar file."),
+        "list-orphaned": ("argn_assets.cli.artifact_collection:list_orphaned", "Show files that nothing names."),
+        "pin": ("argn_assets.cli.artifact_collection:pin", "Keep artifacts from collection under a name."),
+        "purge": ("argn_assets.cli.artifact_collection:purge", "Remove everything of a data set."),
+        "stats": ("argn_assets.cli.artifact_collection:stats", "Show how much is stored, named and orphaned."),
+        "verify": ("argn_assets.cli.artifact_collection:verify", "Hash everything again and say what is damaged."),
     },
 )
 def artifacts() -> None:
@@ -44,13 +52,14 @@ def artifacts() -> None:
 
 @artifacts.command("ls")
 @click.argument("names", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_artifacts(names: tuple[str, ...], as_json: bool) -> None:
+@dataset_option
+@json_option
+def list_artifacts(names: tuple[str, ...], datasets: tuple[str, ...], as_json: bool) -> None:
     """Show the current artifacts of data sets (all, if none is named)."""
-    store = _store()
-    rows = [row for dataset in names or store.datasets() for row in _current(store, dataset)]
+    store = open_store()
+    rows = [row for dataset in stored_datasets(store, names + datasets) for row in _current(store, dataset)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     elif not rows:
         click.echo(f"Nothing is published in {shown_url(store.url)}. Make something: argn backfill --all")
     else:
@@ -59,118 +68,109 @@ def list_artifacts(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @artifacts.command()
-@click.argument("dataset")
-@click.argument("asset")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(dataset: str, asset: str, as_json: bool) -> None:
-    """Show what one asset of a data set is made of: its parts, their sizes, digests and files."""
-    store = _store()
-    manifest = _manifest(store, dataset, asset)
-    parts = [
-        {
-            "name": record.name,
-            "artifact_id": record.artifact_id,
-            "format": record.format,
-            "bytes": record.size_bytes,
-            "content_hash": record.content_hash,
-            "data_hash": record.data_hash,
-            "file": f"{store.url.rstrip('/')}/binaries/{dataset}/{record.path}",
-            "made_from": [source.artifact_id for source in record.depends_on],
-        }
-        for record in manifest.items
-    ]
-    found = {
-        "manifest": manifest.path,
-        "run_id": manifest.run_id,
-        "data_version": manifest.data_version,
-        "parts": parts,
-    }
+@click.argument("words", nargs=-1, metavar="[DATASET] ASSET|ARTIFACT")
+@click.option("--dataset", help="The data set, where it is not the first word.")
+@click.option("--run", help="Of an artifact: the run's id or folder; what is published, if left out.")
+@json_option
+def show(words: tuple[str, ...], dataset: str | None, run: str | None, as_json: bool) -> None:
+    """Show what an asset of a data set, or the step that made an artifact, stored: parts, sizes, digests and files."""
+    store = open_store()
+    manifest = _target(store, words, dataset, run)[0]
+    parts = [_part(store, manifest.dataset, record) for record in manifest.items]
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        found = {"manifest": manifest.path, "run_id": manifest.run_id, "data_version": manifest.data_version}
+        print_json({**found, "parts": parts})
         return
-    click.echo(f"{dataset} {asset} {manifest.data_version}\n{manifest.path}, run {manifest.run_id or '–'}")
+    click.echo(f"{manifest.dataset} {manifest.name} {manifest.data_version}")
+    click.echo(f"{manifest.path}, run {manifest.run_id or '–'}")
     print_table(
-        ["part", "format", "bytes", "content", "file"],
+        ["part", "artifact id", "format", "bytes", "content", "file"],
         [
-            (record.name, record.format, f"{record.size_bytes:,}", record.content_hash[:19], record.path)
-            for record in manifest.items
+            (it.name, it.artifact_id, it.format, f"{it.size_bytes:,}", it.content_hash[:19], it.path)
+            for it in manifest.items
         ],
     )
 
 
-@click.command()
-@click.argument("dataset")
-@click.option("--rows", type=click.IntRange(min=1), required=True, help="How many rows to draw.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal rows.")
-@click.option("--table", help="Which table; needed where the data set has several.")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help=f"File to write: {', '.join(WRITERS)}.")
-def generate(dataset: str, rows: int, seed: int, table: str | None, to: Path | None) -> None:
-    """Draw synthetic rows from the current trained artifact of a data set.
-
-    They are written to a file, or printed as CSV; the data set's synthetic tables stay as they are.
-    """
-    if to is not None and to.suffix.casefold() not in WRITERS:
-        raise ConfigError(f"{to}: a file of an unknown kind. Accepted: {', '.join(WRITERS)}.")
-    if to is not None and not to.absolute().parent.is_dir():
-        raise ConfigError(f"{to} cannot be written: there is no folder {to.absolute().parent}. Make it first.")
-    drawn = _draw(dataset, table, rows, seed)
-    if to is None:
-        click.echo(drawn.write_csv(), nl=False)
+@artifacts.command()
+@click.argument("words", nargs=-1, metavar="[DATASET] ASSET|ARTIFACT")
+@click.option("--dataset", help="The data set, where it is not the first word.")
+@click.option("--run", help="Of an artifact: the run's id or folder; what is published, if left out.")
+@json_option
+def tree(words: tuple[str, ...], dataset: str | None, run: str | None, as_json: bool) -> None:
+    """Show what an artifact was made from, and what that was made from, down to the sources."""
+    store = open_store()
+    _, records = _target(store, words, dataset, run)
+    if as_json:
+        print_json([_branch(store, record) for record in records])
         return
-    # Written beside the target and moved, so that nobody reads half a file.
-    partial = to.with_name(f".{to.name}.{os.getpid()}")
-    try:
-        getattr(drawn, WRITERS[to.suffix.casefold()])(partial)
-        partial.replace(to)
-    except OSError as error:
-        raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    click.echo(f"Wrote {drawn.height:,} rows to {to}", err=True)
+    for record in records:
+        for line in _drawn(_branch(store, record)):
+            click.echo(line)
 
 
-def _draw(dataset: str, table: str | None, rows: int, seed: int) -> pl.DataFrame:
-    from argn_assets.seeds import Seed
-    from argn_assets.store import ArtifactLoader
-
-    store = _store()
-    manifest = _manifest(store, dataset, TRAINED)
-    tables = [record.name for record in manifest.items]
-    if table is None and len(tables) > 1:
-        raise ConfigError(f"Data set {dataset!r} has several tables. Name one with --table: {', '.join(tables)}.")
-    record = manifest.by_name(table or tables[0])
-    trained = ArtifactLoader.from_manifest(manifest, store).load_bytes(record.artifact_id)
-
-    from argn_assets.artifact import ModelArtifact
-    from argn_assets.engine import generate_flat
-    from argn_assets.tables.frames import to_polars
-
-    # The seed of the chain's own synthetic table, so that the same number gives the same rows.
-    random_state = Seed(seed).child("generate", record.name).value
-    return to_polars(generate_flat(ModelArtifact.from_bytes(trained), rows, random_state=random_state))
+def _target(
+    store: ArtifactStore, words: tuple[str, ...], dataset: str | None, run: str | None
+) -> tuple[Manifest, list[ArtifactRecord]]:
+    """Return the manifest that the command is about, and the records in it that were asked for."""
+    dataset, name = named_target(words, dataset)
+    if ":" not in name:
+        manifest = find_manifest(store, str(dataset), name)
+        return manifest, list(manifest.items)
+    record = store.find_record(dataset or dataset_of(store, name, run), name, run)
+    return store.read_manifest(str(record.manifest)), [record]
 
 
-def _store() -> ArtifactStore:
-    from argn_assets.store import ArtifactStore
+def _part(store: ArtifactStore, dataset: str, record: ArtifactRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "artifact_id": record.artifact_id,
+        "format": record.format,
+        "bytes": record.size_bytes,
+        "content_hash": record.content_hash,
+        "data_hash": record.data_hash,
+        "file": f"{store.url.rstrip('/')}/binaries/{dataset}/{record.path}",
+        "made_from": [source.artifact_id for source in record.depends_on],
+    }
 
-    url = in_project(os.environ.get("ARGN_STORE") or ".argn/store")
-    try:
-        return ArtifactStore.open(url, create=False)
-    except MissingArtifact as error:
-        raise MissingArtifact(
-            f"There is no artifact store at {shown_url(url)}. Make something first (argn backfill --all), "
-            "or set ARGN_STORE."
-        ) from error
+
+def _branch(
+    store: ArtifactStore, record: ArtifactRecord, above: frozenset[tuple[str, str]] = frozenset()
+) -> dict[str, Any]:
+    """Return an artifact and, below `sources`, what it was made from; what cannot be followed says so in `problem`."""
+    from argn_assets.store.graph import same_bytes
+
+    above |= {(str(record.manifest), record.artifact_id)}
+    sources: list[dict[str, Any]] = []
+    for source in record.depends_on:
+        path = str(source.manifest or record.manifest)
+        try:
+            if (path, source.artifact_id) in above:
+                raise StoreError("it was made from itself")
+            found = same_bytes(store.read_manifest(path).record(source.artifact_id), source)
+        except StoreError as error:
+            named = {"artifact_id": source.artifact_id, "content_hash": source.content_hash}
+            sources.append({**named, "problem": str(error)})
+        else:
+            sources.append(_branch(store, found, above))
+    return {
+        "artifact_id": record.artifact_id,
+        "name": record.name,
+        "bytes": record.size_bytes,
+        "content_hash": record.content_hash,
+        "manifest": record.manifest,
+        "sources": sources,
+    }
 
 
-def _manifest(store: ArtifactStore, dataset: str, asset: str) -> Manifest:
-    refs = store.refs(dataset)
-    ref = refs.read(asset)
-    if ref is None:
-        known = ", ".join(refs.names())
-        there = f"It has: {known}." if known else f"Make something: argn backfill {dataset}"
-        raise MissingArtifact(f"Data set {dataset!r} has no {asset} in {shown_url(store.url)}. {there}")
-    return store.read_manifest(str(ref.value["manifest"]))
+def _drawn(branch: dict[str, Any], first: str = "", rest: str = "") -> Iterator[str]:
+    """Yield the lines of a tree; `first` stands before the first of them, `rest` before the others."""
+    size = f"{branch['bytes']:,} bytes" if "bytes" in branch else branch["problem"]
+    yield f"{first}{branch['artifact_id']}  {branch.get('name', '')}  {branch['content_hash'][:19]}  {size}"
+    sources = branch.get("sources", [])
+    for number, source in enumerate(sources, 1):
+        last = number == len(sources)
+        yield from _drawn(source, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
 
 def _current(store: ArtifactStore, dataset: str) -> list[dict[str, Any]]:

@@ -9,7 +9,13 @@ from typing import Any
 
 import click
 
-from argn_assets.errors import ArgnError
+from argn_assets.errors import ArgnError, CorruptArtifact
+
+
+class Damage(click.ClickException):
+    """Stored bytes changed: a script should not go on as after a mistake in a command line's words."""
+
+    exit_code = 2
 
 
 class CommandGroup(click.Group):
@@ -48,8 +54,9 @@ class CommandGroup(click.Group):
             formatter.write_dl(sorted(rows))
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; an error of ours is one message on stderr and exit code 1, without a traceback."""
+        """Run a command; an error of ours is one message on stderr and exit code 1, or 2 for damage; no traceback."""
         try:
             return super().invoke(context)
         except ArgnError as error:
-            raise click.ClickException(str(error)) from error
+            failure = Damage if isinstance(error, CorruptArtifact) else click.ClickException
+            raise failure(str(error)) from error

@@ -111,24 +111,29 @@ class CollectionMethods(ABC):
         return purge_dataset(self._place(), dataset, dry_run=dry_run)
 
     def pin_artifacts(self, dataset: str, name: str, *, run: str | None = None, artifact_id: str | None = None) -> Ref:
-        """Keep what a run made, or one artifact, and what it was made from, until `unpin_artifacts`.
+        """Keep what a run made, one artifact or else what is current, and its sources, until `unpin_artifacts`.
 
         Args:
             dataset: the data set.
             name: of the pin; an older pin of this name is moved.
-            run: the run's id or folder. Without an artifact: all its manifests.
-            artifact_id: keeps the step that made it; without a run: in what the data set's refs point to.
+            run: the run's id or folder. Without an artifact: all that it committed.
+            artifact_id: keeps the step that made it; without a run: of what the data set's refs point to.
         Raises:
-            MissingArtifact: there is no such run or artifact, or neither was named.
+            MissingArtifact: there is no such run or artifact, or nothing is current.
         """
         store = self._place()
+        refs = store.refs(dataset)
         if artifact_id is not None:
             manifests = [str(store.find_record(dataset, artifact_id, run).manifest)]
+        elif run is not None:
+            manifests = [path for path in store.manifests(dataset) if _is_of_run(store, path, run)]
         else:
-            manifests = [path for path in store.manifests(dataset) if run and _is_of_run(store, path, run)]
+            manifests = [path for name in refs.names() for path in refs.manifests_of(name)]
         if not manifests:
-            raise MissingArtifact(f"data set {dataset!r} has no run {run}; its runs: {_some(store.runs(dataset))}.")
-        return store.refs(dataset).pin(name, manifests)
+            asked = "anything published" if run is None else f"a run {run}"
+            last = ", ".join(store.runs(dataset)[-5:]) or "none"
+            raise MissingArtifact(f"data set {dataset!r} does not have {asked}; its last runs: {last}.")
+        return refs.pin(name, manifests)
 
     def unpin_artifacts(self, dataset: str, name: str) -> None:
         """Let a pin keep nothing any more; MissingArtifact (which lists the pins) if there is none of this name."""
@@ -161,7 +166,3 @@ def _is_of_run(store: ArtifactStore, path: str, run: str) -> bool:
     folder = path.split("/")[2]
     # The folder carries eight digits of the run's id only.
     return run == folder or (folder.partition("_")[2] == run[:8] and store.read_manifest(path).run_id == run)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[-5:]) or "none"

@@ -1,8 +1,8 @@
 """Verify: everything of a data set is read and hashed again (T24).
 
 1. Nothing is believed because it was believed before: manifests, refs and blobs are read from the back-end.
-2. Four things are said and nothing is guessed: what is missing, corrupt, of a later version, unreferenced. While a
-   manifest cannot be read, nothing is called unreferenced.
+2. Four things are said and nothing is guessed: what is missing, corrupt, of another version than this one reads,
+   unreferenced. While a manifest cannot be read, nothing is called unreferenced.
 3. Only corrupt blobs are moved, only when asked, and never over anything: the bytes are copied to `quarantine/` under a
    name with the digest they have, read back, and only then removed. A crash in between leaves both copies.
 4. What is removed while this looks is not called missing.
@@ -24,7 +24,7 @@ from argn_assets.store.steps import list_manifests
 if TYPE_CHECKING:
     from argn_assets.store.artifact_store import ArtifactStore
 
-Kind = Literal["missing", "corrupt", "later version", "unreferenced"]
+Kind = Literal["missing", "corrupt", "other version", "unreferenced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class VerifyReport:
 
     @property
     def damaged(self) -> bool:
-        """Whether anything is missing or corrupt."""
-        return any(finding.kind in ("missing", "corrupt") for finding in self.findings)
+        """Whether anything is missing or corrupt, or cannot be read here."""
+        return any(finding.kind != "unreferenced" for finding in self.findings)
 
 
 def verify_dataset(store: ArtifactStore, dataset: str, *, quarantine: bool = False) -> VerifyReport:
@@ -173,7 +173,7 @@ class _Verification:
         except MissingArtifact:
             return False  # removed since it was listed
         except UnsupportedManifestVersion as error:
-            self._found("later version", path, str(error))
+            self._found("other version", path, str(error))
         except (CorruptArtifact, UnsafeName) as error:
             self._found("corrupt", path, str(error))
         else:

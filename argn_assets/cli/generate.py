@@ -1,0 +1,70 @@
+"""`argn generate`: rows from a trained artifact, without Dagster and its database."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from argn_assets.cli.stored import find_manifest, open_store
+from argn_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TRAINED = "trained_artifact"
+WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson", ".arrow": "write_ipc"}
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--rows", type=click.IntRange(min=1), required=True, help="How many rows to draw.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal rows.")
+@click.option("--table", help="Which table; needed where the data set has several.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help=f"File to write: {', '.join(WRITERS)}.")
+def generate(dataset: str, rows: int, seed: int, table: str | None, to: Path | None) -> None:
+    """Draw synthetic rows from the current trained artifact of a data set.
+
+    They are written to a file, or printed as CSV; the data set's synthetic tables stay as they are.
+    """
+    if to is not None and to.suffix.casefold() not in WRITERS:
+        raise ConfigError(f"{to}: a file of an unknown kind. Accepted: {', '.join(WRITERS)}.")
+    if to is not None and not to.absolute().parent.is_dir():
+        raise ConfigError(f"{to} cannot be written: there is no folder {to.absolute().parent}. Make it first.")
+    drawn = _draw(dataset, table, rows, seed)
+    if to is None:
+        click.echo(drawn.write_csv(), nl=False)
+        return
+    # Written beside the target and moved, so that nobody reads half a file.
+    partial = to.with_name(f".{to.name}.{os.getpid()}")
+    try:
+        getattr(drawn, WRITERS[to.suffix.casefold()])(partial)
+        partial.replace(to)
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    click.echo(f"Wrote {drawn.height:,} rows to {to}", err=True)
+
+
+def _draw(dataset: str, table: str | None, rows: int, seed: int) -> pl.DataFrame:
+    from argn_assets.seeds import Seed
+    from argn_assets.store import ArtifactLoader
+
+    store = open_store()
+    manifest = find_manifest(store, dataset, TRAINED)
+    tables = [record.name for record in manifest.items]
+    if table is None and len(tables) > 1:
+        raise ConfigError(f"Data set {dataset!r} has several tables. Name one with --table: {', '.join(tables)}.")
+    record = manifest.by_name(table or tables[0])
+    trained = ArtifactLoader.from_manifest(manifest, store).load_bytes(record.artifact_id)
+
+    from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine import generate_flat
+    from argn_assets.tables.frames import to_polars
+
+    # The seed of the chain's own synthetic table, so that the same number gives the same rows.
+    random_state = Seed(seed).child("generate", record.name).value
+    return to_polars(generate_flat(ModelArtifact.from_bytes(trained), rows, random_state=random_state))

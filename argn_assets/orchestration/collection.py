@@ -1,0 +1,48 @@
+"""Collection as runs and the command line ask for it: by what data sets declare, and after a run that failed.
+
+No Dagster in here, so that the command line answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from argn_assets.datasets import Catalogue
+from argn_assets.errors import StoreError
+from argn_assets.store import ArtifactStore
+from argn_assets.store.collect import Collected
+from argn_assets.store.retention import Retention
+
+_log = logging.getLogger(__name__)
+
+
+def declared_retention(catalogue: Catalogue, dataset: str) -> Retention:
+    """Return what `keep` of a data set's declaration says; the default where it is not declared any more.
+
+    Raises:
+        ConfigError: it is declared by a file that cannot be used.
+    """
+    if dataset not in catalogue.declared_names():
+        return Retention()
+    keep = catalogue.get(dataset).keep
+    return Retention(last=keep.last, days=keep.days)
+
+
+def collect_store(store: ArtifactStore, catalogue: Catalogue, *, dry_run: bool = True) -> dict[str, Collected]:
+    """Collect every data set of a store by what it declares; return what went, or would, by data set.
+
+    Raises:
+        ConfigError: a declaration cannot be used; nothing was removed.
+        CorruptArtifact, UnsupportedManifestVersion: something cannot be read; data sets before it are collected.
+    """
+    retentions = {dataset: declared_retention(catalogue, dataset) for dataset in store.datasets()}
+    return {dataset: store.collect_dataset(dataset, keep, dry_run) for dataset, keep in retentions.items()}
+
+
+def clean_failed_run(store: ArtifactStore, run_id: str) -> Collected:
+    """Clean up after a failed run; for a failure hook, so that an error of the store is logged and not raised."""
+    try:
+        return store.cleanup_failed_run(run_id)
+    except StoreError as error:
+        _log.warning("failed run %s was not cleaned up, and everything is still there: %s", run_id, error)
+        return Collected()
