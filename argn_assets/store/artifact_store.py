@@ -16,7 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from threading import Lock
 
-from argn_assets.errors import ArtifactConflict, MissingArtifact, UnsafeName, UnsupportedManifestVersion
+from argn_assets.errors import (
+    ArtifactConflict,
+    CorruptArtifact,
+    MissingArtifact,
+    UnsafeName,
+    UnsupportedManifestVersion,
+)
 from argn_assets.store.actions import ActionCache
 from argn_assets.store.blobs import BlobStore
 from argn_assets.store.collection import CollectionMethods
@@ -31,6 +37,7 @@ from argn_assets.store.refs import RefLog
 STORE_FORMAT = "argn-artifact-store"
 STORE_VERSION = 1
 
+_HASH = "sha256"
 _MANIFEST = "manifest.yaml"
 
 
@@ -110,6 +117,10 @@ class ArtifactStore(CollectionMethods):
         if not path.startswith("runs/") or not path.endswith(f"/{_MANIFEST}"):
             raise UnsafeName(f"{path[:200]!r} is not the path of a manifest; accepted: runs/…/{_MANIFEST}.")
         manifest = Manifest.from_bytes(self.port.read(check_path(path)), path)
+        _, dataset, _, pipeline = path.split("/")[:4]
+        if (manifest.dataset, manifest.pipeline_id) != (dataset, pipeline):
+            found = f"one of {manifest.dataset[:80]!r} and {manifest.pipeline_id[:80]!r}"
+            raise CorruptArtifact(path, f"a manifest of {dataset!r} and {pipeline!r}", found)
         with self._lock:
             self._manifests[path] = manifest
         return manifest
@@ -200,16 +211,17 @@ class ArtifactStore(CollectionMethods):
             "format": STORE_FORMAT,
             "format_version": STORE_VERSION,
             "min_reader_version": STORE_VERSION,
-            "hash": "sha256",
+            "hash": _HASH,
             "created": time_text(self.now()),
         }
 
     def _check_description(self, found: JsonObject) -> None:
+        described = (found.get("format"), found.get("hash"))
         needed = found.get("min_reader_version")
-        if found.get("format") != STORE_FORMAT or not isinstance(needed, int) or needed > STORE_VERSION:
+        if described != (STORE_FORMAT, _HASH) or not isinstance(needed, int) or needed > STORE_VERSION:
             raise UnsupportedManifestVersion(
-                f"{self.url} is a store of format {found.get('format')} that needs reader version {needed}; this is "
-                f"{STORE_FORMAT} reader version {STORE_VERSION}. Install a later argn_assets."
+                f"{self.url} is a store of format {described[0]} with hash {described[1]} that needs reader version "
+                f"{needed}; this reads {STORE_FORMAT}, {_HASH}, {STORE_VERSION}. Install a later argn_assets."
             )
 
 
