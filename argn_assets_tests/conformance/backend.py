@@ -19,6 +19,7 @@ from argn_assets.store import ArtifactLoader, ArtifactRegistry, ArtifactStore
 from argn_assets.store.port import Port
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 RACERS = 8
 
 Result = TypeVar("Result")
@@ -139,6 +140,33 @@ class BackendTests:
         port.replace("actions/k.json", b"second")
         assert port.read("actions/k.json") == b"second"
         assert port.names("actions") == ["k.json"]
+
+    def test_a_listing_tells_sizes_and_ages(self, port: Port) -> None:  # T23
+        assert port.entries("a") == []
+        port.create("a/y", b"1")
+        port.create("a/b/x", b"22")
+        found = sorted(port.entries("a"), key=lambda entry: entry.path)
+        assert [(entry.path, entry.size_bytes) for entry in found] == [("a/b/x", 2), ("a/y", 1)]
+        assert all(abs(entry.touched_at - port.now()) < HOUR for entry in found)
+
+    def test_touching_makes_young_and_changes_nothing_else(self, port: Port) -> None:  # T23
+        port.create("a/y", b"content")
+        (before,) = port.entries("a")
+        port.touch("a/y")
+        (after,) = port.entries("a")
+        assert after.touched_at >= before.touched_at
+        assert port.read("a/y") == b"content"
+        with pytest.raises(MissingArtifact):
+            port.touch("a/nothing")
+
+    def test_only_what_is_old_is_removed(self, port: Port) -> None:  # T23
+        for name in ("x", "y"):
+            port.create(f"a/{name}", b"")
+        asked = ["a/nothing", "a/x"]
+        assert port.remove_old(asked, port.now() - HOUR) == []
+        assert port.remove_old(asked, port.now() + HOUR) == ["a/x"]
+        assert port.find("a") == ["a/y"]
+        assert port.create("a/x", b"again") is True
 
     @pytest.mark.parametrize(
         "path", ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/.hidden", "a\\b", "a/b\x00", "a/nul"]
