@@ -17,9 +17,10 @@ class FaultyPort(Port):
         self.shortest_grace = inner.shortest_grace
         self.done: list[str] = []
         self.fails_at: int | None = None
-        self.error, self.after = OSError(), False
+        self.error: BaseException = OSError()
+        self.after = False
 
-    def fail(self, number: int, error: OSError, *, after: bool) -> None:
+    def fail(self, number: int, error: BaseException, *, after: bool) -> None:
         """Make operation `number` from now on fail once."""
         self.done, self.fails_at, self.error, self.after = [], number, error, after
 

@@ -74,8 +74,8 @@ def check_store(store: ArtifactStore) -> list[str]:
             assert fresh.blobs.verify(DATASET, record.path, record.content_hash), f"{path} dangles: {record.path}"
     refs = fresh.refs(DATASET)
     for name in refs.names():
-        for ref in refs.history(name):
-            assert ref.value["manifest"] in manifests, f"move {ref.sequence} of {name} dangles"
+        for path in refs.kept_manifests()[name]:
+            assert path in manifests, f"{name} dangles: {path}"
     for action in fresh.port.find("actions"):
         unseal(fresh.port.read(action), action)
     return manifests
