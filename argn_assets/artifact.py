@@ -19,6 +19,8 @@ from argn_assets import __version__
 from argn_assets.errors import ArgnError, ArtifactError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
@@ -104,6 +106,20 @@ class ModelArtifact:
         body = _LENGTH.pack(len(metadata)) + metadata + save(self.weights)
         head = _HEAD.pack(MAGIC, self.version, hashlib.sha256(body).digest())
         return b"".join([head, body])
+
+    @classmethod
+    def from_workspace(cls, path: str | Path) -> ModelArtifact:
+        """Import a model that mostlyai-engine 2.7 trained; its family is `peer`.
+
+        Args:
+            path: its `ModelStore` folder, a workspace folder with one, or a `.tar.gz` of either.
+        Raises:
+            ArtifactError: there is no such model, or it cannot be imported; the message names file or column.
+        """
+        # The one import upwards: an artifact is what every family gives, and only the family can read its foreign form.
+        from argn_assets.engine.families.peer.reading import read_model
+
+        return read_model(path)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelArtifact:

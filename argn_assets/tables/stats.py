@@ -117,7 +117,7 @@ class PartialStats:
         columns: the partial of every column that is modelled or made anew in its form.
         n_rows: rows of the batch.
         subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
-        lengths: how many subjects have 0, 1, 2 … rows, [L + 1]; None where each row is a subject.
+        lengths: how many keys of sequences have 0, 1, 2 … rows, [L + 1]; None where there are no sequences.
         is_sequential: the rows of a subject are a sequence.
     """
 
@@ -137,6 +137,7 @@ def compute_stats(
     *,
     column_roles: Mapping[str, ColumnRole] | None = None,
     is_sequential: bool = True,
+    subjects: NDArray[np.uint64] | None = None,
     value_protection: bool = False,
     seed: int = 0,
 ) -> TableStats:
@@ -151,6 +152,8 @@ def compute_stats(
             named is modelled.
         is_sequential: rows of one context key are a sequence, in the order they stand; else each row stands alone, and
             `datetime_relative` means `datetime`.
+        subjects: whom each row is about, [N], where neither its context key nor the row itself says so: a row of the
+            orders of a customer's visit is about the customer.
         value_protection: hide what fewer than five to seven distinct subjects share.
         seed: decides each column's threshold.
     Raises:
@@ -159,8 +162,9 @@ def compute_stats(
         ConfigError: an encoding or a role does not exist, or a column that is not modelled has an encoding.
     """
     partial = compute_partial_stats(
-        df, encoding_types, context_key, primary_key, column_roles=column_roles, is_sequential=is_sequential
-    )
+        df, encoding_types, context_key, primary_key, column_roles=column_roles, is_sequential=is_sequential,
+        subjects=subjects,
+    )  # fmt: skip
     return combine_partial_stats([partial], value_protection=value_protection, seed=seed)
 
 
@@ -172,6 +176,7 @@ def compute_partial_stats(
     *,
     column_roles: Mapping[str, ColumnRole] | None = None,
     is_sequential: bool = True,
+    subjects: NDArray[np.uint64] | None = None,
 ) -> PartialStats:
     """Return the statistics of one batch of a table; arguments and errors as for `compute_stats`.
 
@@ -201,15 +206,17 @@ def compute_partial_stats(
     schema = TableSchema(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
-    subjects = row_keys(table, context_key) if context_key is not None else None
+    keys = row_keys(table, context_key) if context_key is not None else None
+    subjects = keys if subjects is None else subjects
+    sequences = keys if in_sequences else None
     partials = {
-        name: _partial(as_ticks(table[name]), encoding, declared.get(name), subjects, in_sequences)
+        name: _partial(as_ticks(table[name]), encoding, declared.get(name), subjects, sequences)
         for name, encoding in counted.items()
     }
     partials |= {n: count_patterns(table[n], subjects) for n, role in roles.items() if role == "pattern"}
-    if subjects is None:
-        return PartialStats(schema, partials, len(table), is_sequential=False)
-    return PartialStats(schema, partials, len(table), _fewest(subjects), count_lengths(subjects), is_sequential)
+    fewest = _fewest(subjects) if subjects is not None else None
+    lengths = count_lengths(keys) if keys is not None else None
+    return PartialStats(schema, partials, len(table), fewest, lengths, in_sequences)
 
 
 def _fewest(subjects: NDArray[np.uint64]) -> tuple[int, ...]:
@@ -229,7 +236,7 @@ def check_kind(values: pl.Series, encoding: str) -> None:
 
 
 def _kinds(encoding: str) -> list[str]:
-    words = {"number": "numbers", "text": "text", "boolean": "booleans", "moment": "dates and times"}
+    words = {"number": "numbers", "text": "text", "boolean": "booleans", "moment": "dates and times", "list": "lists"}
     return [words[kind] for kind in sorted(encoding_named(encoding).ACCEPTS)]
 
 
@@ -243,12 +250,18 @@ def _encoding_name(column: str, chosen: str | type[Encoding]) -> str:
 
 
 def _partial(
-    values: pl.Series, encoding: str, declared: str | None, subjects: NDArray[np.uint64] | None, in_sequences: bool
+    values: pl.Series,
+    encoding: str,
+    declared: str | None,
+    subjects: NDArray[np.uint64] | None,
+    sequences: NDArray[np.uint64] | None,
 ) -> Any:
     try:
-        if subjects is not None and in_sequences and reads_gaps_of_text(values.dtype, declared):
-            return count_sequence_texts(values, subjects)
-        return encoding_named(encoding).partial(values, subjects)
+        if subjects is not None and sequences is not None and reads_gaps_of_text(values.dtype, declared):
+            return count_sequence_texts(values, subjects, sequences)
+        # A sequence's gaps are its own, whoever it is about.
+        of_row = sequences if encoding == "datetime_relative" and sequences is not None else subjects
+        return encoding_named(encoding).partial(values, of_row)
     except ArgnError as error:
         raise type(error)(f"Column {values.name!r}: {error}") from error
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
@@ -313,12 +326,12 @@ def _partial_of(partial: PartialStats, place: int, column: ColumnSchema) -> Any:
     """Return a batch's partial of the column at `place`; a new one where the batch had no value to tell the type by."""
     if partial.schema.columns[place].dtype == column.dtype:
         return partial.columns[column.name]
-    subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.schema.context_key is not None else None
+    subjects = np.zeros(partial.n_rows, dtype=np.uint64) if partial.subjects is not None else None
     dtype = dtype_named(column.dtype)
     declared = column.encoding if column.reason == DECLARED else None
     encoding = counted_as(dtype, declared, partial.is_sequential)
     nulls = pl.Series(column.name, [None] * partial.n_rows, dtype)
-    return _partial(nulls, encoding, declared, subjects, partial.is_sequential)
+    return _partial(nulls, encoding, declared, subjects, subjects if partial.is_sequential else None)
 
 
 def _warn_of_columns(choices: Sequence[ColumnChoice]) -> None:

@@ -1,0 +1,147 @@
+"""Text as the peer writes it: one code per category, or one per character."""
+
+# B rows, S sub-columns, P positions, K codes of a position
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from argn_assets.encodings.base import Codes, Rows, Stats, single_sub_column
+from argn_assets.encodings.categorical import as_text, places_of
+from argn_assets.encodings.peer.reading import NULL, PeerEncoding, missing_where, null_codes
+from argn_assets.schema import SubColumn
+
+RARE, MISSING = "_RARE_", "<<NULL>>"
+_ESCAPE = "\x01"  # the peer puts it before a text that starts with it, or that reads like one of its two markers
+_PAD = "\0"  # the peer's character behind the end of a text, and for unknown ones
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCategoricalStats(Stats):
+    """Codes: 0 rare or unknown, then null where nulls were seen, then `categories`.
+
+    Attributes:
+        has_null: null has a code.
+        categories: the texts, in the order of their codes.
+    """
+
+    NAME: ClassVar[str] = "peer_categorical"
+    has_null: bool
+    categories: tuple[str, ...]
+
+
+class PeerCategorical(PeerEncoding):
+    r"""One code per text; true and false are the texts "True" and "False". Rare and unknown texts decode to null.
+
+    >>> stats = PeerCategorical.read({"codes": {"_RARE_": 0, "<<NULL>>": 1, "a": 2, "\x01_RARE_": 3}})
+    >>> PeerCategorical.encode(pl.Series(["_RARE_", None, "b"]), stats)[:, 0].tolist()
+    [3, 1, 0]
+    >>> PeerCategorical.decode(np.array([[2], [1], [3]]), stats).to_list()
+    ['a', None, '_RARE_']
+    """
+
+    NAME = "peer_categorical"
+    STATS = PeerCategoricalStats
+    ACCEPTS = frozenset({"number", "text", "boolean", "moment"})
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> PeerCategoricalStats:
+        """Read the codes; markers among them are told from texts by their place and the peer's escapes."""
+        texts = list(document["codes"])
+        has_null = texts[1:2] == [MISSING]
+        return PeerCategoricalStats(has_null, tuple(text.removeprefix(_ESCAPE) for text in texts[1 + has_null :]))
+
+    @classmethod
+    def sub_columns(cls, stats: PeerCategoricalStats) -> tuple[SubColumn, ...]:
+        """One sub-column, `cat`."""
+        return (single_sub_column("cat", stats.has_null, len(stats.categories)),)
+
+    @classmethod
+    def encode(cls, values: pl.Series, stats: PeerCategoricalStats, rows: Rows | None = None) -> Codes:
+        """Write texts as codes, [B, 1]."""
+        texts = as_text(values)
+        if values.dtype == pl.Boolean:
+            texts = texts.str.to_titlecase()
+        places = places_of(texts, pl.Series(stats.categories, dtype=pl.String)).cast(pl.Int64)
+        codes = (places + 1 + stats.has_null).fill_null(0).to_numpy().astype(np.uint16)
+        if stats.has_null:
+            codes[texts.is_null().to_numpy()] = 1
+        return codes[:, None]
+
+    @classmethod
+    def decode(cls, codes: Codes, stats: PeerCategoricalStats, rows: Rows | None = None) -> pl.Series:
+        """Read codes back, [B]."""
+        table = pl.Series([None] * (1 + stats.has_null) + list(stats.categories), dtype=pl.String)
+        return table.gather(codes[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCharacterStats(Stats):
+    """Codes: `nan` (0 or 1) where nulls were seen, then one per position: 0 nothing or unknown, then `characters`.
+
+    Attributes:
+        has_null: nulls were seen.
+        characters: the known characters of each position, in the order of their codes.
+    """
+
+    NAME: ClassVar[str] = "peer_character"
+    has_null: bool
+    characters: tuple[str, ...]
+
+
+class PeerCharacter(PeerEncoding):
+    r"""Text as one code per position. Loses unknown characters, and what lies behind the last position.
+
+    >>> codes = {"P0": {"\0": 0, "a": 1}, "P1": {"\0": 0, " ": 1, "b": 2}}
+    >>> stats = PeerCharacter.read({"has_nan": False, "codes": codes})
+    >>> PeerCharacter.encode(pl.Series(["ab", "a", "xb"]), stats).tolist()
+    [[1, 2], [1, 0], [0, 2]]
+    >>> PeerCharacter.decode(np.array([[1, 2], [1, 1], [0, 2]]), stats).to_list()
+    ['ab', 'a ', 'b']
+    """
+
+    NAME = "peer_character"
+    STATS = PeerCharacterStats
+    ACCEPTS = frozenset({"number", "text", "boolean", "moment"})
+    COMPOSES = True
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> PeerCharacterStats:
+        """Read the characters of each position."""
+        positions = [document["codes"][f"P{i}"] for i in range(len(document["codes"]))]
+        return PeerCharacterStats(document["has_nan"], tuple("".join(list(known)[1:]) for known in positions))
+
+    @classmethod
+    def sub_columns(cls, stats: PeerCharacterStats) -> tuple[SubColumn, ...]:
+        """`nan` where nulls were seen, and `P0`, `P1`, … for the positions."""
+        positions = tuple(SubColumn(f"P{i}", 1 + len(known)) for i, known in enumerate(stats.characters))
+        return (NULL, *positions) if stats.has_null else positions
+
+    @classmethod
+    def encode(cls, values: pl.Series, stats: PeerCharacterStats, rows: Rows | None = None) -> Codes:
+        """Write texts as codes, [B, S]."""
+        texts = as_text(values)
+        codes = np.zeros((len(texts), stats.has_null + len(stats.characters)), dtype=np.uint16)
+        for position, known in enumerate(stats.characters):
+            characters = pl.Series(list(known), dtype=pl.String)
+            places = places_of(texts.str.slice(position, 1), characters).cast(pl.Int64)
+            codes[:, stats.has_null + position] = (places + 1).fill_null(0).to_numpy()
+        cls.draw_under_nulls(codes, stats, texts.is_null().to_numpy(), rows)
+        return codes
+
+    @classmethod
+    def decode(cls, codes: Codes, stats: PeerCharacterStats, rows: Rows | None = None) -> pl.Series:
+        """Read codes back to text, [B]; blanks at the end stay."""
+        if not stats.characters:
+            return pl.Series([None] * len(codes), dtype=pl.String)
+        points = np.zeros((len(stats.characters), 1 + max(map(len, stats.characters))), dtype="<u4")  # [P, K]
+        for position, known in enumerate(stats.characters):
+            points[position, 1 : 1 + len(known)] = np.frombuffer(known.encode("utf-32-le"), dtype="<u4")
+        written = points[np.arange(len(points)), codes[:, int(stats.has_null) :]]  # [B, P]
+        joined = np.ascontiguousarray(written).view(f"<U{len(points)}")[:, 0]
+        # Numpy drops the zeros at the end of a text; those inside stand for unknown characters.
+        texts = pl.Series(joined.tolist(), dtype=pl.String).str.replace_all(_PAD, "", literal=True)
+        return missing_where(texts, null_codes(codes, cls.sub_columns(stats)))

@@ -1,0 +1,1 @@
+"""Models that the peer, mostlyai-engine, trained: imported, and used as they are."""

@@ -1,0 +1,317 @@
+"""Imported models: the same probabilities, codes and values as the peer's own, from its files alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential
+from argn_assets.errors import ArtifactError, ConfigError, SchemaError
+from argn_assets.tables.encode import decode_table, encode_table
+from argn_assets_tests.peer.expected import FOLDER, Golden, flat_log_probs, sequential_log_probs
+from argn_assets_tests.peer.make_workspaces import CASES, LARGE_CASES
+
+TOLERANCE = 1e-5
+GOLDEN = {name: Golden(FOLDER / name) for name in CASES}
+FLAT = [name for name in CASES if name.startswith("flat")]
+SEQUENTIAL = [name for name in CASES if name.startswith("sequential")]
+
+
+def assert_same_log_probs(golden: Golden) -> None:
+    if not golden.artifact.is_sequential:
+        assert np.abs(flat_log_probs(golden) - golden.expected["log_probs"]).max() < TOLERANCE
+        return
+    answers = sequential_log_probs(golden)
+    for pairs in (answers.rows, answers.lengths, answers.left):
+        for ours, theirs in pairs:
+            assert np.abs(ours - theirs).max() < TOLERANCE
+    assert answers.rows
+    assert answers.left
+
+
+def assert_same_codes(golden: Golden) -> None:
+    """Check the codes of rows; what stands under a null is random, and only the code that says so counts."""
+    ours = encode_table(golden.target, golden.artifact.tgt_stats)
+    at = 0
+    for name, subs in ours.columns.items():
+        is_null = golden.target[name].isna().to_numpy()
+        says_all = golden.artifact.tgt_stats.columns[name].NAME == "peer_datetime_relative"
+        for sub in subs:
+            counts = slice(None) if sub.null is not None or says_all else ~is_null
+            assert (ours.codes[at][counts] == golden.expected["codes"][at][counts]).all(), (name, sub.name)
+            at += 1
+
+
+def assert_same_values(golden: Golden) -> None:
+    """Check what codes decode to; inside a bin it is random, and the bin's ends count."""
+    stats = golden.artifact.tgt_stats
+    ours = decode_table(golden.encoded, stats)
+    for name in stats.columns:
+        own, theirs = ours[name], golden.decoded[name]
+        kind = stats.columns[name].NAME
+        if kind == "peer_numeric_binned":
+            edges = np.array(stats.columns[name].edges)
+            assert (own.isna() == theirs.isna()).all()
+            own, theirs = own.dropna().to_numpy(float), theirs.dropna().to_numpy(float)
+            places = np.searchsorted(edges, [own, theirs], side="right")
+            assert np.abs(places[0] - places[1]).max() <= 1, "a value cut to decimals may fall below its bin"
+            continue
+        if pd.api.types.is_string_dtype(theirs.dtype):
+            theirs = theirs.astype("string")
+        if kind == "peer_categorical":  # the peer writes its marker, we leave the value missing
+            rare = golden.encoded.codes[_place_of(golden, name)] == 0
+            theirs = theirs.mask(rare)
+        assert own.dtype == theirs.dtype, name
+        pd.testing.assert_series_equal(own, theirs, check_names=False, obj=name)
+
+
+def _place_of(golden: Golden, column: str) -> int:
+    place = 0
+    for name, subs in golden.encoded.columns.items():
+        if name == column:
+            return place
+        place += len(subs)
+    raise KeyError(column)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_log_probabilities_are_the_peers(name):  # E8
+    assert_same_log_probs(GOLDEN[name])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rows_get_the_peers_codes(name):  # E20
+    assert_same_codes(GOLDEN[name])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_codes_decode_to_the_peers_values(name):  # E20
+    assert_same_values(GOLDEN[name])
+
+
+@pytest.mark.parametrize("name", ["flat_s", "flat_context_l"])
+@pytest.mark.parametrize("n_given", [1, 3, 5])
+def test_values_given_before_the_first_step_count_as_if_they_had_been_generated(name, n_given):  # E40
+    golden = GOLDEN[name]
+    n_given = min(n_given, len(golden.order(0)))
+    ours, theirs = flat_log_probs(golden, n_given), golden.expected["log_probs"]
+    later = golden.order(0)[n_given:]
+    np.testing.assert_allclose(ours[later], theirs[later], atol=TOLERANCE)
+
+
+def test_every_encoding_and_kind_of_context_is_among_the_golden_models():
+    seen = {stats.NAME for golden in GOLDEN.values() for stats in golden.artifact.tgt_stats.columns.values()}
+    assert seen == {
+        "peer_categorical", "peer_numeric_discrete", "peer_numeric_binned", "peer_numeric_digit", "peer_datetime",
+        "peer_datetime_relative", "peer_character", "peer_lat_long",
+    }  # fmt: skip
+    assert GOLDEN["sequential_long_s"].artifact.tgt_seq_len_max > 99, "positions as digits"
+    assert len(GOLDEN["flat_s"].artifact.tgt_cardinalities) > 50, "column embeddings that are mapped to fewer numbers"
+    assert GOLDEN["sequential_sequential_context_s"].layout.context_tables.keys() == {"ctxseq:t1", "ctxseq:t2"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_artifact_survives_its_bytes(name):  # E7
+    artifact = GOLDEN[name].artifact
+    data = artifact.to_bytes()
+    again = ModelArtifact.from_bytes(data)
+    assert again.to_bytes() == data
+    assert (again.family, again.tgt_stats, again.ctx_stats) == ("peer", artifact.tgt_stats, artifact.ctx_stats)
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_flat_models_generate_rows_of_the_columns_they_know(name):  # E3, E8
+    golden = GOLDEN[name]
+    rows = generate_flat(golden.artifact, 24, ctx_data=golden.context, random_state=1)
+    assert list(rows.columns) == [column.name for column in golden.artifact.tgt_stats.schema.columns]
+    assert len(rows) == 24
+    assert rows.equals(generate_flat(golden.artifact, 24, ctx_data=golden.context, random_state=1))
+    codes = encode_table(rows, golden.artifact.tgt_stats).codes
+    assert (codes < np.array(list(golden.artifact.tgt_cardinalities.values()))[:, None]).all()
+    for column in set(rows.columns) & {"shop"}:
+        assert set(rows[column].dropna()) <= {"north", "south", "east ", "_RARE_", "<<NULL>>", "\x01odd", "once"}
+    if golden.context is not None:
+        assert rows["id"].tolist() == golden.context["id"].tolist()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_sequential_models_generate_sequences_of_the_lengths_they_know(name):  # E3, E8, E33
+    golden = GOLDEN[name]
+    artifact = golden.artifact
+    rows = generate_sequential(artifact, ctx_data=golden.context, sample_size=24, random_state=1)
+    sizes = rows.groupby("id", sort=False).size()
+    assert sizes.between(max(1, artifact.tgt_seq_len_min), artifact.tgt_seq_len_max).all()
+    assert len(sizes) == 24 or artifact.tgt_seq_len_min == 0
+    assert (rows["id"] != rows["id"].shift().fillna("")).sum() == len(sizes), "rows of a key stand together"
+    if golden.context is not None:
+        assert set(rows["id"]) <= set(golden.context["id"])
+
+
+def test_lengths_of_sequences_are_drawn_from_the_models_distribution():  # E33
+    golden = GOLDEN["sequential_context_s"]
+    assert golden.context is not None
+    sizes = [
+        len(generate_sequential(golden.artifact, ctx_data=golden.context, random_state=seed)) / len(golden.context)
+        for seed in range(5)
+    ]
+    assert abs(np.mean(sizes) - 3.5) < 0.6, "lengths of 1 to 6 rows were trained on, evenly"
+
+
+def test_a_given_prefix_comes_back_and_goes_on():  # E40
+    golden = GOLDEN["sequential_context_s"]
+    prefix = golden.target.groupby("id").head(2)
+    rows = generate_sequential(golden.artifact, ctx_data=golden.context, seed_data=prefix, random_state=1)
+    again = rows.groupby("id").head(2).merge(prefix.assign(given=True), on=["id", "kind", "on"], how="inner")
+    assert len(again) >= len(prefix)
+
+
+def test_given_columns_come_back_and_the_others_follow_them():  # E40
+    artifact = GOLDEN["flat_s"].artifact
+    seeds = pd.DataFrame({"shop": ["north", None] * 20, "paid": [20.0] * 40})
+    rows = generate_flat(artifact, seed_data=seeds, random_state=1)
+    assert (rows["paid"] == 20.0).all()
+    assert (rows["shop"][::2] == "north").all()
+    assert rows["shop"][1::2].nunique() > 1
+
+
+def test_a_fixed_order_is_kept():  # E31
+    artifact = GOLDEN["flat_m"].artifact
+    assert not artifact.enable_flexible_generation
+    with pytest.raises(ConfigError, match="'items' was given without all before it"):
+        generate_flat(artifact, seed_data=pd.DataFrame({"items": [3]}))
+
+
+def test_contexts_change_what_is_generated():  # E32
+    golden = GOLDEN["flat_context_m"]
+    context = golden.context
+    assert context is not None
+    other = context.assign(city=context["city"].iloc[::-1].to_numpy(), age=30.0)
+    rows = [generate_flat(golden.artifact, ctx_data=given, random_state=1) for given in (context, other)]
+    assert not rows[0].drop(columns="id").equals(rows[1].drop(columns="id"))
+
+
+def test_context_sequences_may_be_empty_missing_or_longer_than_those_trained_on():  # E32
+    golden = GOLDEN["flat_sequential_context_s"]
+    assert golden.context is not None
+    context = golden.context.head(4).copy()
+    context["visits::page"] = [[], None, ["home"] * 50, ["nowhere"]]
+    context["visits::seconds"] = [[], None, [1] * 50, [None]]
+    context["visits::on"] = [[], None, ["2022-05-01"] * 50, ["2022-05-01"]]
+    assert len(generate_flat(golden.artifact, ctx_data=context, random_state=1)) == 4
+
+
+# --------------------------------------------------------------------------------------------------------- from files
+def unpacked(folder: Path, name: str = "flat_context_s") -> Path:
+    """Return a workspace folder with the ModelStore of a golden model."""
+    with tarfile.open(FOLDER / name / "model.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def test_a_store_a_workspace_and_an_archive_of_either_are_one_model(tmp_path):  # E8
+    workspace = unpacked(tmp_path / "workspace")
+    bare = tmp_path / "bare.tar.gz"
+    with tarfile.open(bare, "w:gz") as archive:
+        for entry in sorted((workspace / "ModelStore").iterdir()):
+            archive.add(entry, entry.name)
+    found = [workspace, workspace / "ModelStore", str(bare), FOLDER / "flat_context_s" / "model.tar.gz"]
+    assert len({ModelArtifact.from_workspace(path).to_bytes() for path in found}) == 1
+
+
+def test_what_is_missing_is_named(tmp_path):  # E7
+    with pytest.raises(ArtifactError, match="There is nothing at"):
+        ModelArtifact.from_workspace(tmp_path / "nowhere")
+    workspace = unpacked(tmp_path)
+    (workspace / "ModelStore" / "model-data" / "model-weights.pt").unlink()
+    with pytest.raises(ArtifactError, match=r"has no model-data/model-weights\.pt.+training has finished"):
+        ModelArtifact.from_workspace(workspace)
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "model.tar.gz").write_bytes(b"not an archive")
+    with pytest.raises(ArtifactError, match=r"cannot be read as a \.tar\.gz"):
+        ModelArtifact.from_workspace(tmp_path / "model.tar.gz")
+
+
+def test_models_of_free_text_are_refused_by_the_column(tmp_path):
+    path = unpacked(tmp_path) / "ModelStore" / "tgt-stats" / "stats.json"
+    document = json.loads(path.read_text())
+    document["columns"]["shop"]["encoding_type"] = "LANGUAGE_TEXT"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match=r"Column 'shop' is encoded as 'LANGUAGE_TEXT'.+free text are not"):
+        ModelArtifact.from_workspace(tmp_path)
+
+
+def test_statistics_that_do_not_belong_to_the_weights_are_refused(tmp_path):
+    path = unpacked(tmp_path) / "ModelStore" / "tgt-stats" / "stats.json"
+    document = json.loads(path.read_text())
+    document["columns"]["shop"]["argn_column"] = "c77"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match=r"weights do not belong to its statistics: .*c77"):
+        ModelArtifact.from_workspace(tmp_path)
+    document["columns"]["shop"]["cardinalities"]["cat"] += 1
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match=r"Column 'shop' .+ has the cardinalities"):
+        ModelArtifact.from_workspace(tmp_path)
+
+
+class _Trap:
+    def __reduce__(self):
+        return (os.mkdir, ("trap",))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", pickle.dumps(_Trap(), protocol=2)], ids=["empty", "cut", "code"])
+def test_weights_that_are_none_are_refused_and_nothing_in_them_runs(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (unpacked(tmp_path) / "ModelStore" / "model-data" / "model-weights.pt").write_bytes(content)
+    with pytest.raises(ArtifactError, match="cannot be read as weights"):
+        ModelArtifact.from_workspace(tmp_path)
+    assert not (tmp_path / "trap").exists()
+
+
+def test_code_inside_an_archive_of_weights_does_not_run(tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    stream = io.BytesIO()
+    torch.save({"weight": _Trap()}, stream)
+    (unpacked(tmp_path) / "ModelStore" / "model-data" / "model-weights.pt").write_bytes(stream.getvalue())
+    with pytest.raises(ArtifactError, match="cannot be read as weights"):
+        ModelArtifact.from_workspace(tmp_path)
+    assert not (tmp_path / "trap").exists()
+
+
+def test_encodings_of_imported_models_cannot_be_declared():  # E25
+    from argn_assets.engine import train_flat
+
+    with pytest.raises(ConfigError, match="there is no encoding 'peer_categorical'"):
+        train_flat(pd.DataFrame({"a": ["x", "y"]}), {"a": "peer_categorical"})
+
+
+def test_a_context_without_its_columns_is_refused_by_name():
+    with pytest.raises(SchemaError, match="city"):
+        generate_flat(GOLDEN["flat_context_s"].artifact, ctx_data=pd.DataFrame({"id": ["c1"], "age": [3]}))
+
+
+# ------------------------------------------------------------------------------------------------------ with the peer
+@pytest.mark.peer
+@pytest.mark.parametrize("name", [*CASES, *LARGE_CASES])
+def test_models_that_the_peer_trains_now_import(name, tmp_path):  # E8
+    script = FOLDER / "make_workspaces.py"
+    done = subprocess.run(
+        [os.environ["ARGN_PEER_PYTHON"], str(script), str(tmp_path), name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    golden = Golden(tmp_path / name)
+    assert_same_log_probs(golden)
+    assert_same_codes(golden)
+    assert_same_values(golden)
