@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from argn_assets.encodings.protection import Protection
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.seeds import Seed
-from argn_assets.tables import compute_stats
+from argn_assets.tables import compute_stats, pattern
 from argn_assets.tables.dtypes import dtype_name
 from argn_assets.tables.pattern import PatternStats, count_patterns, reduce_patterns, skeletons_of
 from argn_assets.tables.pattern_texts import make_texts
@@ -194,3 +194,12 @@ def test_stats_with_patterns_survive_bytes_and_leave_dropped_columns_out() -> No
     assert TableStats.from_bytes(stats.to_bytes()) == stats
     assert [(c.name, c.role) for c in stats.schema.columns] == [("mail", "pattern"), ("n", "value"), ("code", "key")]
     assert list(stats.columns) == ["n"]
+
+
+def test_of_very_many_skeletons_some_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    wide = pl.Series(["-".join("x" * int(size) for size in sizes) for sizes in rng.integers(1, 9, (2000, 4))])
+    values = pl.concat([pl.Series(["+1 2"] * 2000), wide])
+    monkeypatch.setattr(pattern, "MOST_READ", 200)
+    shares = {form.shape: form.share for form in stats_of(values).forms}
+    assert shares == pytest.approx({"+9 9": 0.5, "a-a-a-a": 0.5}, abs=0.02)

@@ -197,10 +197,10 @@ class DatetimeRelative(Encoding):
         codes[absolute, first : first + n_starts] = (
             Datetime.encode(starts, stats.start, Rows(rows.seed, rows.keys[absolute])) + 1
         )
-        parts = _split_gaps(gaps[relative], by_years=stats.gap_part_highs[0] > 0)
+        by_years = stats.gap_part_highs[0] > 0
         for place, i in enumerate(stats.varying_gaps, start=first + n_starts):
             low, high = stats.gap_part_lows[i], stats.gap_part_highs[i]
-            codes[relative, place] = np.clip(parts[i], low, high) - low + 1
+            codes[relative, place] = np.clip(_gap_part(gaps[relative], i, by_years), low, high) - low + 1
         return codes
 
     @classmethod
@@ -285,11 +285,15 @@ def _split_gaps(gaps: NDArray[np.int64], by_years: bool) -> NDArray[np.int64]:
     >>> _split_gaps(np.array([-8 * 86_400_000, 3_600_500]), by_years=True).T.tolist()
     [[0, 1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 5, 0, 0]]
     """
-    parts = np.empty((len(_UNITS), len(gaps)), dtype=np.int64)
-    left = np.abs(gaps)
-    for i, unit in enumerate(_UNITS):
-        parts[i], left = np.divmod(left, unit) if i or by_years else (0, left)
-    return parts
+    return np.stack([_gap_part(gaps, i, by_years) for i in range(len(GAP_PARTS))])
+
+
+def _gap_part(gaps: NDArray[np.int64], i: int, by_years: bool) -> NDArray[np.int64]:
+    """Return part number `i` of GAP_PARTS, [B]."""
+    if i == 0 and not by_years:
+        return np.zeros(len(gaps), dtype=np.int64)
+    counted: NDArray[np.int64] = np.abs(gaps) // _UNITS[i]
+    return counted if i == 0 or (i == 1 and not by_years) else counted % (_UNITS[i - 1] // _UNITS[i])
 
 
 def _join_gaps(codes: Codes, kinds: NDArray[np.int64], stats: DatetimeRelativeStats) -> NDArray[np.int64]:

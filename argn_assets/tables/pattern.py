@@ -24,6 +24,7 @@ from argn_assets.tables.split import row_keys
 
 LONGEST = 100  # characters of a text that are looked at
 MOST_FORMS = 100  # skeletons, and shapes, of a column
+MOST_READ = 1 << 16  # skeletons whose parts are counted
 MOST_HASHES = 1 << 16  # of values, by which it is told whether any repeats
 _DIGITS, _LATIN = "0123456789", "abcdefghijklmnopqrstuvwxyz"
 _LEADING = "1"  # the first digit of whole numbers: it is never 0, and in no skeleton a digit stands for itself
@@ -178,7 +179,7 @@ def reduce_patterns(partials: Sequence[PatternPartial], protection: Protection) 
         is_unique=_is_unique(partials),
         forms=(*whole, *shapes),
         lengths=tuple(lengths["length"].to_list()),
-        length_shares=_shares(lengths["count"], skeletons.n_texts),
+        length_shares=_shares(lengths["count"], skeletons.n_stood_for),
         symbols=tuple("".join(shown["symbol"].to_list()) for shown in at),
         symbol_shares=tuple(_shares(shown["count"]) for shown in at),
     )
@@ -191,6 +192,7 @@ class _Skeletons:
         counts = pl.concat([p.counts for p in partials]).rename({"value": "skeleton"})
         self.counts = counts.group_by("skeleton").agg(pl.col("count").sum())
         self.threshold, self.n_texts = threshold, int(self.counts["count"].sum())
+        self.n_stood_for = float(self.n_texts)
         pairs = [
             pl.DataFrame({"skeleton": p.counts["value"].gather(p.subject_places), "subject": p.subjects})
             for p in partials
@@ -207,7 +209,7 @@ class _Skeletons:
         return groups.filter(pl.col("subjects") >= self.threshold).drop("subjects").sort(by)
 
     def whole(self) -> tuple[list[Form], pl.DataFrame]:
-        """Return the commonest skeletons as forms, and the others."""
+        """Return the commonest skeletons as forms, and the others, of very many only some."""
         named = self.counts.with_columns(whole="skeleton")
         shown = _commonest(self.shared(named, ["whole"]), "whole")
         forms = [
@@ -216,7 +218,11 @@ class _Skeletons:
                 _shares(shown["count"], self.n_texts), shown["whole"].str.extract_all(_RUN).to_list(), strict=True
             )
         ]
-        return forms, self.counts.join(shown, left_on="skeleton", right_on="whole", how="anti")
+        left = self.counts.join(shown, left_on="skeleton", right_on="whole", how="anti").sort("skeleton")
+        read = left.gather_every(-(-max(len(left), 1) // MOST_READ))
+        # What is read stands for all that is left.
+        self.n_stood_for = self.n_texts * int(read["count"].sum()) / max(int(left["count"].sum()), 1)
+        return forms, read
 
     def shapes(self, left: pl.DataFrame) -> tuple[list[Form], pl.DataFrame]:
         """Return the commonest shapes of the skeletons left, and the skeletons that have none of them."""
@@ -229,7 +235,7 @@ class _Skeletons:
         each = each.drop("runs").filter(pl.col("run").list.len() > 0).explode("run", "length")
         lengths = self.shared(each, ["shape", "run", "length"])
         forms = []
-        for shape, share in zip(shown["shape"], _shares(shown["count"], self.n_texts), strict=True):
+        for shape, share in zip(shown["shape"], _shares(shown["count"], self.n_stood_for), strict=True):
             of_shape = lengths.filter(pl.col("shape") == shape).partition_by("run", maintain_order=True)
             if len(of_shape) == len(shape):
                 sizes = tuple(tuple(of_run["length"].to_list()) for of_run in of_shape)
@@ -252,7 +258,7 @@ def _commonest(groups: pl.DataFrame, name: str) -> pl.DataFrame:
     return groups.sort("count", name, descending=[True, False]).head(MOST_FORMS)
 
 
-def _shares(counts: pl.Series, total: int | None = None) -> tuple[float, ...]:
+def _shares(counts: pl.Series, total: float | None = None) -> tuple[float, ...]:
     """Return counts as shares of a total, or of their sum."""
     total = int(counts.sum()) if total is None else total
     return tuple(round(count / total, 6) for count in counts.to_list())

@@ -21,6 +21,7 @@ _SYMBOLS = np.array(sorted(map(ord, ALPHABETS)), dtype=np.uint32)
 _LETTERS = np.array([ord(c) for symbol in _SYMBOLS for c in ALPHABETS[chr(symbol)]], dtype=np.uint32)
 _SIZES = np.array([len(ALPHABETS[chr(symbol)]) for symbol in _SYMBOLS])
 _FIRSTS = np.cumsum(_SIZES) - _SIZES
+_AT_ONCE = 1 << 16  # rows
 _MOST_NUMBERED = 1 << 62  # texts of one skeleton that are told apart for certain
 
 
@@ -37,7 +38,15 @@ def make_texts(stats: PatternStats, dtype: str, seed: Seed, first_row: int, n_ro
         first_row: number of the first row.
         n_rows: rows to make.
     """
-    rows = np.arange(first_row, first_row + n_rows, dtype=np.uint64)
+    stop = first_row + n_rows
+    parts = [
+        _make(stats, dtype, seed, np.arange(start, min(start + _AT_ONCE, stop), dtype=np.uint64))
+        for start in range(first_row, max(stop, first_row + 1), _AT_ONCE)
+    ]
+    return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _make(stats: PatternStats, dtype: str, seed: Seed, rows: NDArray[np.uint64]) -> pl.Series:
     is_number = dtype.startswith(("int", "uint", "float"))
     symbols, lengths = _skeletons(stats, _UNKNOWN_NUMBER if is_number else _UNKNOWN, seed, rows)
     texts = join_characters(_characters(symbols, lengths, seed, rows, stats.is_unique), lengths)
