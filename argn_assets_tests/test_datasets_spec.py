@@ -16,12 +16,40 @@ from argn_assets.datasets.field_types import is_dataset_name
 from argn_assets.errors import ConfigError
 
 HEAD = "dataset: shop\ntables:\n  users:\n    source: users.csv\n"
+KIN = (
+    "dataset: kin\ntables:\n  a: {source: a, primary_key: i, context: {table: b, key: k}}\n"
+    "  b: {source: b, primary_key: i, context: {table: c, key: k}}\n  "
+)
 
 
 def problem(text: str | bytes) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_dataset(text, "shop.yaml")
     return str(caught.value)
+
+
+# O4
+def test_parents_come_before_their_children_and_know_their_ancestors():
+    spec = parse_dataset(KIN + "c: {source: c, primary_key: i}\n  d: {source: d}\n", "kin.yaml")
+    assert spec.ordered_tables() == ("c", "d", "b", "a")
+    assert (spec.ancestors("a"), spec.ancestors("c")) == (("b", "c"), ())
+    assert spec.tables["a"].regenerated() == ("i", "k")
+
+
+# O1
+def test_a_source_may_be_a_query_of_files_or_of_a_database():
+    spec = parse_dataset(
+        "dataset: shop\ntables:\n  a: {source: {sql: select * from u, files: {u: users.csv}}}\n"
+        "  b: {source: {sql: select * from u, connection: SHOP_DATABASE}}\n",
+        "shop.yaml",
+    )
+    assert [table.shown for table in spec.tables.values()] == ["the query of u", "the query of SHOP_DATABASE"]
+    assert DatasetSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_a_url_that_stands_where_a_variable_is_named_is_not_repeated():
+    text = "dataset: shop\ntables: {t: {source: {sql: a, connection: 'postgresql://me:hunter2@host/shop'}}}"
+    assert "hunter2" not in problem(text)
 
 
 # O1
@@ -136,11 +164,42 @@ BAD = {
     "dataset: shop\ntables: {t: {sorce: a}}": ["unknown field 'sorce'", "Did you mean 'source'?", "primary_key"],
     "dataset: shop\ntables: {t: a.csv}": ["tables.t", "'a.csv'", "fields"],
     "dataset: shop\ntables: {t: {source: ''}}": ["tables.t.source", "''"],
-    "dataset: shop\ntables: {t: {source: {sql: select, connection: X}}}": ["source", "sql", "not built yet", "parquet"],
+    "dataset: shop\ntables: {t: {source: {sql: select}}}": [
+        "line 2",
+        "source",
+        "files: {NAME: PATH}",
+        "connection: NAME",
+    ],
+    "dataset: shop\ntables: {t: {source: {sql: select, connection: X, files: {a: b.csv}}}}": ["one of the two"],
+    "dataset: shop\ntables: {t: {source: {sqll: select, connection: X}}}": ["'sqll'", "Did you mean 'sql'?", "files"],
+    "dataset: shop\ntables: {t: {source: {sql: 3, connection: X}}}": ["t.source.sql: 3", "not text"],
+    "dataset: shop\ntables: {t: {source: {sql: a, connection: 'x://u:p@h'}}}": ["t.source.connection", "variable"],
+    "dataset: shop\ntables: {t: {source: [a.csv]}}": ["t.source", "['a.csv']", "text"],
     HEAD + "    primary_key: [a, b]": ["line 5", "primary_key", "one column"],
     HEAD + "    limit_rows: 0": ["line 5", "limit_rows", "0", "greater than or equal to 1"],
     HEAD + "    limit_rows: many": ["limit_rows", "'many'", "integer"],
-    HEAD + "    context: {table: users, key: id}": ["context", "not built yet", "null"],
+    HEAD + "    context: users": ["line 5", "tables.users.context", "'users'", "fields"],
+    HEAD + "    context: {table: users}": ["line 5", "tables.users.context.key", "required"],
+    HEAD + "    context: {table: users, key: [a, b]}": ["users.context.key", "one column"],
+    HEAD + "    context: {table: users, key: id}": ["line 5", "users.context.table", "users → users", "circle"],
+    HEAD + "    context: {table: user, key: id}": ["line 5", "'user' is not a table", "Did you mean 'users'?"],
+    HEAD + "  orders: {source: o.csv, context: {table: users, key: user}}": [
+        "line 5",
+        "orders.context.table",
+        "primary_key",
+    ],
+    HEAD + "    context: {table: users, key: id}\n    columns: {id: {role: drop}}": [
+        "line 3",
+        "'id'",
+        "context",
+        "'key'",
+    ],
+    KIN + "c: {source: c, primary_key: i, context: {table: a, key: k}}\n": ["a → b → c → a", "circle"],
+    KIN + "c: {source: c, primary_key: i}\n  d: {source: d, context: {table: a, key: k}}\n": [
+        "d → a → b → c",
+        "4 levels",
+        "3",
+    ],
     HEAD + "    constraints: [{type: inequality}]": ["constraints", "not built yet", "[]"],
     HEAD + "    columns: {a: {encoding: numeric_bined}}": [
         "'numeric_bined'",

@@ -13,6 +13,8 @@ from argn_assets.cli.printing import open_console, print_table
 from argn_assets.errors import ArgnError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from argn_assets.datasets import Catalogue, DatasetSpec, TableSpec
 
 
@@ -29,16 +31,13 @@ def datasets() -> None:
 def list_datasets(as_json: bool) -> None:
     """Show the declared data sets and whether they can be used."""
     from argn_assets.datasets import Catalogue
-    from argn_assets.datasets.messages import shown_url
 
     catalogue = Catalogue()
     rows: list[dict[str, Any]] = [
         {
             "dataset": entry.name,
             "file": entry.file,
-            "tables": {name: shown_url(table.source) for name, table in entry.spec.tables.items()}
-            if entry.spec
-            else {},
+            "tables": {name: table.shown for name, table in entry.spec.tables.items()} if entry.spec else {},
             "problem": entry.problem,
         }
         for entry in catalogue.entries()
@@ -146,22 +145,26 @@ def _declaration(name: str, table: str, source: str, **options: Any) -> str:
 
 def _report(catalogue: Catalogue, name: str, rows: int | None) -> dict[str, Any]:
     """Read a data set; what is wrong with it is part of the report, so that the others go on."""
+    from argn_assets.datasets import check_foreign_keys, read_table
+
     report: dict[str, Any] = {"dataset": name, "problem": None, "tables": []}
     try:
         spec = catalogue.get(name)
-        report["tables"] = [_table_report(spec, table, rows) for table in spec.tables]
+        frames = {table: read_table(spec, table, rows=rows) for table in spec.tables}
+        report["tables"] = [_table_report(spec, table, frame) for table, frame in frames.items()]
+        if rows is None:  # the first rows of two tables need not belong together
+            check_foreign_keys(spec, frames)
     except ArgnError as error:
         report["problem"] = str(error)
     return report
 
 
-def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, Any]:
-    from argn_assets.datasets import check_tables, read_table
+def _table_report(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> dict[str, Any]:
+    from argn_assets.datasets import check_tables
     from argn_assets.tables.dtypes import dtype_name
     from argn_assets.tables.infer import infer_encodings
 
     declared = spec.tables[table]
-    frame = read_table(spec, table, rows=rows)
     check_tables(spec.only(table), {table: frame})
     dtypes = {name: dtype_name(dtype, name) for name, dtype in frame.schema.items()}
     encodings = infer_encodings(frame, declared.encoding_types(), keys=declared.regenerated())
@@ -184,6 +187,8 @@ def _table_report(spec: DatasetSpec, table: str, rows: int | None) -> dict[str, 
 def _why_not_modelled(declared: TableSpec, column: str) -> str:
     if column == declared.primary_key:
         return "primary key, regenerated"
+    if declared.context is not None and column == declared.context.key:
+        return f"key of {declared.context.table}, which is its context"
     return "made anew in its form" if declared.column_roles()[column] == "pattern" else "key, regenerated"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from argn_assets.datasets.messages import listing, shown_url, shows_values, suggestion
+from argn_assets.datasets.messages import listing, shows_values, suggestion
 from argn_assets.errors import DataError, SchemaError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from argn_assets.datasets.spec import DatasetSpec, TableSpec
+    from argn_assets.datasets.spec import DatasetSpec
+    from argn_assets.datasets.table_spec import TableSpec
 
 _MOST_ROWS = 10  # row positions that a message lists
 
@@ -29,7 +30,7 @@ def check_tables(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> None:
             raise SchemaError(f"{where} was not read. Tables: {listing(tables)}.")
         _check_columns(where, declared, tables[table])
         if tables[table].is_empty():
-            raise DataError(f"{where}: {shown_url(declared.source)} holds no rows. At least one row is needed.")
+            raise DataError(f"{where}: {declared.shown} holds no rows. At least one row is needed.")
         if declared.primary_key is not None:
             _check_key(where, declared.primary_key, tables[table])
     target = spec.target_column()
@@ -43,13 +44,14 @@ def check_tables(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> None:
 
 def _check_columns(where: str, declared: TableSpec, table: pl.DataFrame) -> None:
     expected = [declared.primary_key] if declared.primary_key else []
+    expected += [declared.context.key] if declared.context else []
     expected += [name for name, column in declared.columns.items() if column.role != "drop"]
     for name in expected:
         if name not in table.columns:
             hint = suggestion(name, table.columns)
             raise SchemaError(f"{where} has no column {name!r}.{hint} Its columns: {listing(table.columns)}.")
     if not table.columns:
-        raise SchemaError(f"{where}: {shown_url(declared.source)} has no columns left to read. At least one is needed.")
+        raise SchemaError(f"{where}: {declared.shown} has no columns left to read. At least one is needed.")
     for name, dtype in table.schema.items():
         if dtype.is_nested() or dtype.base_type().__name__ in ("Binary", "Object"):
             raise SchemaError(

@@ -50,13 +50,14 @@ def _known_encoding(name: str) -> str:
     return name
 
 
-def _source(source: object) -> object:
-    if isinstance(source, dict):
+def _environment_name(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
+        # The value is not repeated: who writes a URL here writes its password too.
         raise ValueError(
-            f"a source of {{{', '.join(map(str, source))}}} is not built yet; this version works with the path or URL "
-            "of parquet, csv (.gz, .zip), jsonl or arrow files"
+            "this is not the name of an environment variable; write a name such as SHOP_DATABASE, and set it to the "
+            "URL of the database: secrets do not stand in files"
         )
-    return source
+    return name
 
 
 def _one_column(value: object) -> object:
@@ -97,7 +98,7 @@ DatasetName = Annotated[str, AfterValidator(_dataset_name)]
 TableName = Annotated[str, AfterValidator(_table_name)]
 Nothing = Annotated[tuple[JsonValue, ...], later(())]
 EncodingName = Annotated[str, AfterValidator(_known_encoding)]
-Source = Annotated[Text, BeforeValidator(_source)]
+EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 OneColumn = Annotated[Text, BeforeValidator(_one_column)]
 RoleName = Literal["value", "key", "pattern", "drop"]
 RowCount = Annotated[int | Literal["same"], BeforeValidator(_rows)]

@@ -1,14 +1,18 @@
-"""Has a source changed? A short text that differs when it has, made without reading the tables."""
+"""Has a source changed? A short text that differs when it has, made without reading the tables where that can be."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from argn_assets.datasets.locations import SourceFile, source_files, unreadable
+from argn_assets.datasets.sources import query_rows
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from argn_assets.datasets.spec import DatasetSpec
 
 MOST_HASHED_BYTES = 64 << 20  # a near file up to this size is known by its content, a larger one by size and time
@@ -20,14 +24,35 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "crea
 def fingerprint_sources(spec: DatasetSpec) -> str:
     """Return `sha256:…` over the identity of each source file: content where that is cheap, else tag, size and time.
 
+    A query is known by its text and its files; of a database, by the content of its rows, which are read.
+
     Raises:
         SourceError: a source is not there.
+        ConfigError: the environment variable that a query's database is named by is not set.
     """
     lines = []
     for table, declared in spec.tables.items():
-        for position, file in enumerate(source_files(declared.source, spec.folder)):
-            lines.append("\x1f".join((table, str(position), _identity(file))))
+        source = declared.source
+        if isinstance(source, str):
+            lines += _files(table, source, spec)
+        elif source.connection is not None:
+            lines.append("\x1f".join((table, source.sql, _rows_digest(query_rows(source, spec)))))
+        else:
+            lines.append("\x1f".join((table, source.sql)))
+            for name, place in source.files.items():
+                lines += _files(f"{table}\x1f{name}", place, spec)
     return f"sha256:{hashlib.sha256(chr(30).join(lines).encode()).hexdigest()}"
+
+
+def _files(name: str, source: str, spec: DatasetSpec) -> list[str]:
+    files = source_files(source, spec.folder)
+    return ["\x1f".join((name, str(position), _identity(file))) for position, file in enumerate(files)]
+
+
+def _rows_digest(rows: pl.DataFrame) -> str:
+    content = io.BytesIO()
+    rows.write_ipc(content)
+    return hashlib.sha256(content.getbuffer()).hexdigest()
 
 
 def _identity(file: SourceFile) -> str:

@@ -158,7 +158,7 @@ class _Problems:
         return line
 
     def _sentence(self, error: ErrorDetails) -> str:
-        location = [part for part in error["loc"] if part != "[key]"]
+        location = [part for part in error["loc"] if not _is_tag(part)]
         field = ".".join(map(str, location))
         kind, value = error["type"], error["input"]
         if kind == "extra_forbidden":
@@ -182,8 +182,14 @@ class _Problems:
 
 
 def _place(error: ErrorDetails) -> Sequence[int | str]:
-    """Return where a problem is; a problem of the whole data set starts with the name of its field."""
-    return error["loc"] or (error["msg"].removeprefix("Value error, ").split(":")[0],)
+    """Return where a problem is; a problem of the whole data set starts with its field, written with dots."""
+    place = tuple(part for part in error["loc"] if not _is_tag(part))
+    return place or tuple(error["msg"].removeprefix("Value error, ").split(":")[0].split("."))
+
+
+def _is_tag(part: int | str) -> bool:
+    """Tell whether a part of pydantic's place is no field: `[key]`, or the kind of a value of several kinds."""
+    return isinstance(part, str) and part.startswith("[") and part.endswith("]")
 
 
 def _ended(sentence: str) -> str:

@@ -6,16 +6,17 @@ Every reader gets the files of one table and returns the kept columns of the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from argn_assets.datasets.locations import SourceFile, source_files
 from argn_assets.datasets.messages import listing, suggestion
-from argn_assets.errors import SchemaError, SourceError
+from argn_assets.errors import ConfigError, SchemaError, SourceError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from argn_assets.datasets.spec import DatasetSpec, TableSpec
+    from argn_assets.datasets.spec import CsvSpec, DatasetSpec
+    from argn_assets.datasets.table_spec import SqlSource, TableSpec
 
 SUFFIXES = {
     ".parquet": "parquet",
@@ -30,8 +31,18 @@ SUFFIXES = {
     ".feather": "arrow",
 }
 
+
+class Named(Protocol):
+    """What columns are read from: a file, or a declaration whose source is a query."""
+
+    @property
+    def shown(self) -> str:
+        """Its name for messages."""
+        ...
+
+
 # Given the names of a file's columns, the ones to read; raises where they are not what was declared.
-ChooseColumns = Callable[[Sequence[str], SourceFile], list[str]]
+ChooseColumns = Callable[[Sequence[str], Named], list[str]]
 
 
 def read_table(spec: DatasetSpec, table: str, *, rows: int | None = None) -> pl.DataFrame:
@@ -44,19 +55,41 @@ def read_table(spec: DatasetSpec, table: str, *, rows: int | None = None) -> pl.
     Returns:
         the kept columns in the order of the source, [N] rows.
     Raises:
-        SourceError: a file is missing, of an unknown kind, or cannot be read.
+        SourceError: a file is missing, of an unknown kind, or cannot be read; a query cannot be run.
+        ConfigError: the environment variable that a query's database is named by is not set.
         DataError: a file's text is damaged: not UTF-8, or a line with too few or too many fields.
         SchemaError: a declared column is missing, a name is there twice, or files of one glob differ.
     """
     declared = spec.tables[table]
-    files = source_files(declared.source, spec.folder)
     limit = min((n for n in (rows, declared.limit_rows) if n is not None), default=None)
     choose = _column_choice(spec.dataset, table, declared)
+    if isinstance(declared.source, str):
+        return _read_files(source_files(declared.source, spec.folder), choose, spec.csv, limit)
+    try:
+        found = query_rows(declared.source, spec)
+    except (ConfigError, SourceError) as error:
+        raise type(error)(f"data set {spec.dataset!r}, table {table!r}: {error}") from error
+    found = found.select(choose(found.columns, declared))
+    return found if limit is None else found.head(limit)
+
+
+def query_rows(source: SqlSource, spec: DatasetSpec) -> pl.DataFrame:
+    """Return the rows of a query; raises what reading its files, or `read_sql`, raises."""
+    from argn_assets.datasets.read_sql import query_database, query_files
+
+    if source.connection is not None:
+        return query_database(source.sql, source.connection)
+    everything: ChooseColumns = lambda names, file: list(names)  # noqa: E731
+    files = {name: source_files(place, spec.folder) for name, place in source.files.items()}
+    return query_files(source.sql, {name: _read_files(of, everything, spec.csv, None) for name, of in files.items()})
+
+
+def _read_files(files: list[SourceFile], choose: ChooseColumns, csv: CsvSpec, limit: int | None) -> pl.DataFrame:
     match _kind(files):
         case "csv":
             from argn_assets.datasets.read_csv import read_csv_files
 
-            return read_csv_files(files, choose, spec.csv, limit)
+            return read_csv_files(files, choose, csv, limit)
         case "jsonl":
             from argn_assets.datasets.read_json import read_json_files
 
@@ -89,17 +122,17 @@ def _kind_of(file: SourceFile) -> str:
 
 
 def _column_choice(dataset: str, table: str, declared: TableSpec) -> ChooseColumns:
-    key = (declared.primary_key,) if declared.primary_key else ()
-    expected = dict.fromkeys((*key, *declared.columns))
+    keys = {declared.primary_key: "primary key"} if declared.primary_key else {}
+    keys |= {declared.context.key: f"key of {declared.context.table!r}"} if declared.context else {}
+    expected = dict.fromkeys((*keys, *declared.columns))
     dropped = set(declared.dropped())
     where = f"data set {dataset!r}, table {table!r}"
 
-    def choose(names: Sequence[str], file: SourceFile) -> list[str]:
+    def choose(names: Sequence[str], file: Named) -> list[str]:
         for name in expected:
             if name not in names:
-                role = "primary key" if name == declared.primary_key else "column"
                 raise SchemaError(
-                    f"{where}: {file.shown} has no {role} {name!r}.{suggestion(name, names)} "
+                    f"{where}: {file.shown} has no {keys.get(name, 'column')} {name!r}.{suggestion(name, names)} "
                     f"Its columns: {listing(names)}."
                 )
         twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))

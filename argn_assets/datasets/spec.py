@@ -6,12 +6,12 @@ silently ignored. Only text and numbers are looked at here; the data itself is l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     field_validator,
@@ -20,76 +20,18 @@ from pydantic import (
 
 from argn_assets.datasets.field_types import (
     DatasetName,
-    EncodingName,
     Nothing,
     Number,
-    OneColumn,
-    RoleName,
     RowCount,
-    Source,
     TableName,
     Text,
     Whole,
     later,
 )
-from argn_assets.datasets.messages import listing
+from argn_assets.datasets.messages import listing, suggestion
+from argn_assets.datasets.table_spec import ContextSpec, Declared, TableSpec
 
-
-class Declared(BaseModel):
-    """Base of every part of a declaration: frozen, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
-
-
-class ColumnSpec(Declared):
-    """What inference should not decide about a column."""
-
-    encoding: EncodingName | None = None
-    role: RoleName | None = None
-
-    @model_validator(mode="after")
-    def _encoded_or_not(self) -> Self:
-        if self.encoding is not None and self.role not in (None, "value"):
-            raise ValueError(f"a column of role '{self.role}' has no encoding: remove one of the two lines")
-        return self
-
-
-class TableSpec(Declared):
-    """One table: where its rows are, and what is known about its columns."""
-
-    source: Source
-    primary_key: OneColumn | None = None
-    columns: dict[str, ColumnSpec] = {}
-    limit_rows: Annotated[Whole, Field(ge=1)] | None = None  # the first n rows; None: all
-    context: Annotated[None, later(None)] = None
-    constraints: Nothing = ()
-
-    @model_validator(mode="after")
-    def _roles_agree_with_the_key(self) -> Self:
-        key = self.columns.get(self.primary_key or "")
-        if key is not None and self.primary_key and (key.encoding is not None or key.role not in (None, "key")):
-            raise ValueError(
-                f"the primary_key {self.primary_key!r} is regenerated, so it has no encoding and no role but 'key'; "
-                f"remove it from columns, or remove primary_key"
-            )
-        return self
-
-    def dropped(self) -> tuple[str, ...]:
-        """Return the columns that are not read."""
-        return tuple(name for name, column in self.columns.items() if column.role == "drop")
-
-    def column_roles(self) -> dict[str, Literal["key", "pattern"]]:
-        """Return the declared role of each column that is read and not modelled."""
-        return {name: column.role for name, column in self.columns.items() if column.role in ("key", "pattern")}
-
-    def regenerated(self) -> tuple[str, ...]:
-        """Return the columns that no model learns: the primary key, other keys, and those made anew in their form."""
-        key = (self.primary_key,) if self.primary_key else ()
-        return (*key, *(name for name in self.column_roles() if name != self.primary_key))
-
-    def encoding_types(self) -> dict[str, str]:
-        """Return the declared encoding of each column that has one."""
-        return {name: column.encoding for name, column in self.columns.items() if column.encoding is not None}
+MOST_LEVELS = 3  # of related tables: parents, children, and children of those
 
 
 class GeneratorSpec(Declared):
@@ -196,7 +138,7 @@ class DatasetSpec(Declared):
     max_age_days: Annotated[int, later(8)] = 8
     keep: KeepSpec = KeepSpec()
     owners: tuple[Text, ...] = ()
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     compute: ComputeSpec = ComputeSpec()
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
 
@@ -211,6 +153,34 @@ class DatasetSpec(Declared):
             if other != name:
                 raise ValueError(f"{other!r} and {name!r} differ in case only, and would share a file on some systems")
         return tables
+
+    @model_validator(mode="after")
+    def _contexts_are_declared(self) -> Self:
+        for name, table in self.tables.items():
+            if table.context is not None:
+                problem = self._problem_of_context(name, table.context)
+                if problem is not None:
+                    raise ValueError(f"tables.{name}.context.{problem}")
+        return self
+
+    def _problem_of_context(self, name: str, context: ContextSpec) -> str | None:
+        parent = self.tables.get(context.table)
+        if parent is None:
+            hint = suggestion(context.table, self.tables)
+            return f"table: {context.table!r} is not a table of this data set.{hint} Tables: {listing(self.tables)}"
+        path = [name]
+        while (above := self.tables[path[-1]].context) is not None and above.table in self.tables:
+            path.append(above.table)
+            if path[-1] in path[:-1]:
+                return f"table: {' → '.join(path)} is a circle; the first table has no context"
+        if len(path) > MOST_LEVELS:
+            return f"table: {' → '.join(path)} are {len(path)} levels; related tables are at most {MOST_LEVELS} deep"
+        if parent.primary_key is None:
+            return (
+                f"table: table {context.table!r} has no primary_key, which the key {context.key!r} would refer to; "
+                f"declare tables.{context.table}.primary_key"
+            )
+        return None
 
     @model_validator(mode="after")
     def _target_is_declared(self) -> Self:
@@ -240,6 +210,19 @@ class DatasetSpec(Declared):
                 return table, self.target.removeprefix(f"{table}.")
         return "", self.target
 
+    def ancestors(self, table: str) -> tuple[str, ...]:
+        """Return the tables that a table is conditioned on: its parent, the parent of that, and so on."""
+        return tuple(self._upwards(table))
+
+    def _upwards(self, table: str) -> Iterator[str]:
+        while (context := self.tables[table].context) is not None:
+            table = context.table
+            yield table
+
+    def ordered_tables(self) -> tuple[str, ...]:
+        """Return the tables, parents before their children, else as they are declared."""
+        return tuple(sorted(self.tables, key=lambda table: len(self.ancestors(table))))
+
     def only(self, table: str) -> DatasetSpec:
         """Return the declaration of one of the tables alone; the target goes where it is a column of another."""
         target = self.target_column()
@@ -264,9 +247,17 @@ def fields_of(location: Sequence[Any]) -> tuple[str, ...]:
     for part in location:
         if isinstance(here, type) and issubclass(here, BaseModel):
             field = here.model_fields.get(str(part))
-            here = field.annotation if field is not None else None
+            here = _declaration_in(field.annotation) if field is not None else None
         elif getattr(here, "__origin__", None) is dict:
             here = here.__args__[1]
         else:
             return ()
     return tuple(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else ()
+
+
+def _declaration_in(annotation: Any) -> Any:
+    """Return the part of a declaration that a field may be, where it may be other things too."""
+    if get_origin(annotation) not in (UnionType, Union, Annotated):
+        return annotation
+    parts = (_declaration_in(part) for part in get_args(annotation))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None)

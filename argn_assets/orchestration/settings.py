@@ -14,7 +14,7 @@ def raw_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the raw tables and their checks, but for the sources' content."""
     tables: Settings = {
         name: {
-            "source": table.source,
+            "source": table.source if isinstance(table.source, str) else table.source.model_dump(mode="json"),
             "primary_key": table.primary_key,
             "columns": {column: declared.role for column, declared in table.columns.items()},
             "limit_rows": table.limit_rows,

@@ -32,11 +32,13 @@ class SequenceTexts:
         return self.times[_as_read(text_format)]
 
 
-def count_sequence_texts(texts: pl.Series, subjects: NDArray[np.uint64]) -> SequenceTexts:
-    """Count the texts of one batch, [B], of rows whose subjects' hashes are given, [B]."""
+def count_sequence_texts(
+    texts: pl.Series, subjects: NDArray[np.uint64], sequences: NDArray[np.uint64]
+) -> SequenceTexts:
+    """Count the texts of one batch, [B], of rows whose subjects and sequences are given as hashes, [B]."""
     counts = Categorical.partial(texts, subjects)
     formats = formats_that_fit(counts.counts["value"])
-    times = {_as_read(form): DatetimeRelative.partial(read_times(texts, form), subjects) for form in formats}
+    times = {_as_read(form): DatetimeRelative.partial(read_times(texts, form), sequences) for form in formats}
     return SequenceTexts(counts, times)
 
 
