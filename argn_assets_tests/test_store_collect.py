@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -330,7 +332,7 @@ def test_unfinished_files_of_crashed_writers_go_after_the_grace_period(world: St
     old, young = (world.store.port.spool_folder() / f"{name}-{uuid4().hex}" for name in ("old", "young"))
     for file, age in ((old, 2), (young, 0)):
         file.write_bytes(b"half a fi")
-        stamp = world.clock().timestamp() - age * 86400
+        stamp = time.time() - age * 86400
         os.utime(file, (stamp, stamp))
     assert old.name in world.store.collect_dataset("cdnow").unfinished
     assert old.exists()
@@ -410,6 +412,27 @@ def test_usage_counts_what_is_named_what_is_not_and_what_storing_once_saves(worl
     assert world.store.measure_usage("nothing").saved_share == 0.0
 
 
+@pytest.mark.parametrize("wrong", [{"last": 0}, {"days": -1}, {"last_by_asset": {"raw_tables": 0}}])
+def test_keeping_less_than_the_last_one_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        Retention(**wrong)
+
+
+def test_manifests_that_depend_on_each_other_stop_the_collection(world: StoreWorld) -> None:  # rule 4
+    first = world.step(b"first", step=0, asset="raw_tables")
+    second = world.step(b"second", step=1, sources=first.items)
+    for _ in range(5):
+        world.clock.advance(days=1)
+        world.step(step=0)
+        world.step(step=1)
+    (record,) = first.items
+    cycle = replace(first, items=(replace(record, depends_on=(second.items[0].as_dependency(),)),))
+    world.store.port.replace(str(first.path), cycle.to_bytes())
+    world.clock.advance(days=400_000 / 24)  # written by hand, with the time of this machine
+    with pytest.raises(StoreError, match=r"cycle: runs/.* → runs/"):
+        world.store.collect_dataset("cdnow", dry_run=False)
+
+
 @pytest.mark.slow
 def test_marking_a_hundred_thousand_blobs_takes_seconds_and_is_linear(tmp_path: Path) -> None:  # §6
     def seconds(n_manifests: int) -> float:
@@ -426,8 +449,6 @@ def test_marking_a_hundred_thousand_blobs_takes_seconds_and_is_linear(tmp_path: 
 
 def _fill(world: StoreWorld, n_manifests: int, items: int = 50) -> None:
     """Write manifests of 50 records, and their blobs as empty files, without waiting for a disk."""
-    from dataclasses import replace
-
     manifest = world.step(b"")
     root = Path(world.store.url.removeprefix("file://"))
     (record,) = manifest.items

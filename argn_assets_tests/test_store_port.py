@@ -7,6 +7,7 @@ import multiprocessing
 import resource
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
@@ -135,6 +136,19 @@ def test_a_failed_precondition_counts_as_taken_whatever_its_type(object_port: Po
     objects.fault = ("before", Refusal(503))
     with pytest.raises(StoreUnavailable):
         object_port.create("a/b", b"content")
+
+
+def test_an_object_that_is_not_young_is_touched_by_a_copy_onto_itself(object_port: Port) -> None:  # T23
+    object_port.create("a/b", b"content")
+    (made,) = object_port.entries("a")
+    object_port.touch("a/b")
+    assert object_port.entries("a") == [made], "young enough: no request is spent"
+    later = object_port.now() + timedelta(hours=2)
+    object_port.now = lambda: later
+    object_port.touch("a/b")
+    (touched,) = object_port.entries("a")
+    assert touched.touched_at > made.touched_at
+    assert object_port.read("a/b") == b"content"
 
 
 def test_local_files_are_read_only_and_nothing_is_left_in_the_spool(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ class Collector:
         return {path for kept in refs for paths in kept.values() for path in paths}
 
     def _remove_unfinished(self) -> list[str]:
-        left = self.port.unfinished(self.grace_begins)
+        left = self.port.unfinished(self.now - self.grace_begins)
         if not self.dry_run:
             for file in left:
                 file.unlink(missing_ok=True)

@@ -180,9 +180,12 @@ class Port(ABC):
                 self._after_removal(removed)
         return removed
 
-    def unfinished(self, before: datetime) -> list[Path]:
-        """Return the files that crashed writers left in the spool and nobody wrote to after `before`, sorted."""
-        left = []
+    def unfinished(self, age: timedelta) -> list[Path]:
+        """Return the files that crashed writers left in the spool, sorted: nobody wrote to them for `age`.
+
+        The machine's clock counts here, not `now`: files that are being written bear its time.
+        """
+        left, before = [], utc_now() - age
         with self._reported("list", "the spool"):
             for file in self.spool_folder().iterdir():
                 with suppress(FileNotFoundError):  # finished since it was listed

@@ -50,10 +50,11 @@ class LocalPort(Port):
             return False
         temporary = self._write_spool(content, 0o444) if isinstance(content, bytes) else _finish(content)
         try:
-            _stamp(temporary, self.now())
             with self._locked(fcntl.LOCK_SH):
                 _make_folder(final.parent)
                 created = _link(temporary, final)
+                if created:
+                    _stamp(final, self.now())
         finally:
             if isinstance(content, bytes):
                 discard(temporary)
@@ -136,16 +137,10 @@ class LocalPort(Port):
                 _sync_folder(folder)
 
     def _removed_empty(self, folder: Path) -> bool:
-        try:
-            with self._locked(fcntl.LOCK_EX):
+        with self._locked(fcntl.LOCK_EX):
+            if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-        except FileNotFoundError:
-            return True
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
-        return True
+        return not folder.exists()
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
