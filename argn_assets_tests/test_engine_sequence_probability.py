@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from argn_assets.engine import ModelArtifact, generate_sequential, train_sequential
 from argn_assets.engine.families import family_named
@@ -39,6 +38,8 @@ def _all_sequences(artifact: ModelArtifact, size: int) -> np.ndarray:
 
 
 def _log_probs(artifact: ModelArtifact, codes: np.ndarray, size: int, order: list[int] | None) -> np.ndarray:
+    import torch
+
     model = family_named(artifact.family).load_sequential(artifact, torch.device("cpu"), torch.float64)
     n = codes.shape[1] // size
     found = sequence_log_probs(
