@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from argn_assets.seeds import Seed
 from argn_assets.tables.dtypes import as_dtype, as_ticks, dtype_named
 from argn_assets.tables.frames import from_polars, to_polars
 from argn_assets.tables.sequences import bring_together, starts_at, step_keys
+from argn_assets.tables.siblings import take_apart
 from argn_assets.tables.split import row_keys, validation_mask
 from argn_assets.tables.stats import TableStats, check_kind
 from argn_assets.tables.times_in_text import read_times, write_times
@@ -31,6 +32,27 @@ CodeBlock = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
+class EncodedSibling:
+    """The rows of one sibling as codes, and where those of each context row stand. Context rows may share rows.
+
+    Attributes:
+        columns: the sub-columns of each column, in order; in all S sub-columns.
+        codes: the codes, [S, R].
+        starts: where the rows of each context row begin, [N].
+        sizes: how many they are, [N].
+    """
+
+    columns: dict[str, tuple[SubColumn, ...]]
+    codes: CodeBlock
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def of_rows(self, rows: NDArray[np.int64] | slice) -> EncodedSibling:
+        """Return the rows of some context rows; the codes are the same block."""
+        return dataclasses.replace(self, starts=self.starts[rows], sizes=self.sizes[rows])
+
+
+@dataclass(frozen=True)
 class EncodedTable:
     """A table as codes.
 
@@ -40,6 +62,7 @@ class EncodedTable:
         validation: which rows validate and are never trained on, [N].
         keys: key of each sequence, [G], as `row_keys` gives it; None where every row stands alone.
         offsets: where each sequence starts and the last one ends, [G + 1]; None where every row stands alone.
+        siblings: of a context, the sequences of rows in its list columns, by name.
     """
 
     columns: dict[str, tuple[SubColumn, ...]]
@@ -47,6 +70,7 @@ class EncodedTable:
     validation: NDArray[np.bool_]
     keys: NDArray[np.uint64] | None = None
     offsets: NDArray[np.int64] | None = None
+    siblings: dict[str, EncodedSibling] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -58,8 +82,13 @@ class EncodedTable:
         """All sub-columns in the order of the block, named `column.sub-column`, [S]."""
         return full_sub_columns(self.columns)
 
+    def of_rows(self, rows: NDArray[np.int64]) -> EncodedTable:
+        """Return some rows, in any order and number, of a table whose rows stand alone."""
+        siblings = {name: sibling.of_rows(rows) for name, sibling in self.siblings.items()}
+        return EncodedTable(self.columns, self.codes[:, rows], self.validation[rows], siblings=siblings)
+
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table; the layout stands in its metadata.
+        """Return an Arrow table, without siblings; the layout stands in its metadata.
 
         Its columns are the sub-columns, then `sequence` where there are sequences, each row's key; then `validation`.
         """
@@ -107,7 +136,8 @@ def encode_table(
     """
     table = to_polars(df)
     schema, present = stats.schema, set(table.columns)
-    missing = [c.name for c in schema.columns if c.encoding is not None and c.name not in present]
+    wanted = [s for of_one in (stats, *stats.siblings.values()) for s in of_one.columns]
+    missing = [name for name in wanted if name not in present]
     if missing:
         raise SchemaError(f"The table lacks {', '.join(missing)}. Its columns: {', '.join(table.columns)}.")
     subjects = offsets = None
@@ -116,21 +146,44 @@ def encode_table(
         order, offsets = bring_together(subjects)
         table, subjects = table[order], subjects[order]
     rows = _rows_of(table, schema, subjects, offsets, first_row)
+    layout, block = _encode_columns(table, stats, rows, seed)
+    siblings = {name: _encode_sibling(table, own, rows.keys, seed) for name, own in stats.siblings.items()}
+    if subjects is None or offsets is None:
+        validation = validation_mask(rows.keys, validation_split, Seed(seed))
+        return EncodedTable(layout, block, validation, siblings=siblings)
+    validation = validation_mask(subjects, validation_split, Seed(seed))
+    return EncodedTable(layout, block, validation, subjects[offsets[:-1]], offsets)
+
+
+def _encode_columns(
+    table: pl.DataFrame, stats: TableStats, rows: Rows, seed: int
+) -> tuple[dict[str, tuple[SubColumn, ...]], CodeBlock]:
+    """Return the sub-columns of the modelled columns, and their codes, [S, N]."""
     layout = stats.sub_columns()
     largest = max((sub.cardinality for subs in layout.values() for sub in subs), default=0)
     n_sub_columns = sum(len(subs) for subs in layout.values())
     dtype: type[np.uint8] | type[np.uint16] = np.uint8 if largest <= 256 else np.uint16
     block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
-    columns, at = {column.name: column for column in schema.columns}, 0
+    columns, at = {column.name: column for column in stats.schema.columns}, 0
     for name, subs in layout.items():
         block[at : at + len(subs)] = _encode_column(
             table[name], columns[name], stats.columns[name], dataclasses.replace(rows, seed=Seed(seed).child(name))
         ).T
         at += len(subs)
-    if subjects is None or offsets is None:
-        return EncodedTable(layout, block, validation_mask(rows.keys, validation_split, Seed(seed)))
-    validation = validation_mask(subjects, validation_split, Seed(seed))
-    return EncodedTable(layout, block, validation, subjects[offsets[:-1]], offsets)
+    return layout, block
+
+
+def _encode_sibling(
+    context: pl.DataFrame, stats: TableStats, context_keys: NDArray[np.uint64], seed: int
+) -> EncodedSibling:
+    """Write the rows of one sibling as codes; rows beyond the longest length that may be shown are left out."""
+    assert stats.lengths is not None, "a sibling's statistics count its rows"
+    sibling = take_apart(context, list(stats.columns), stats.lengths.most)
+    offsets = np.append(0, np.cumsum(sibling.sizes))
+    starts = starts_at(offsets[np.append(sibling.sizes > 0, True)])
+    rows = Rows(Seed(0), step_keys(context_keys, offsets), starts)
+    columns, codes = _encode_columns(sibling.rows, stats, rows, seed)
+    return EncodedSibling(columns, codes, offsets[:-1], sibling.sizes)
 
 
 def _rows_of(

@@ -51,6 +51,7 @@ class TableStats:
         n_rows: rows the statistics were made of.
         lengths: rows per key of the context key; None without one.
         patterns: stats of every column that is made anew in its form.
+        siblings: of a context, the statistics of each sequence of rows in its list columns, by name.
     """
 
     schema: TableSchema
@@ -58,6 +59,7 @@ class TableStats:
     n_rows: int
     lengths: SequenceLengths | None = None
     patterns: dict[str, PatternStats] = field(default_factory=dict)
+    siblings: dict[str, TableStats] = field(default_factory=dict)
 
     def sub_columns(self) -> dict[str, tuple[SubColumn, ...]]:
         """Return the sub-columns of each modelled column, in order."""
@@ -73,6 +75,8 @@ class TableStats:
             document["lengths"] = dataclasses.asdict(self.lengths)
         if self.patterns:
             document["patterns"] = {name: stats.to_json() for name, stats in self.patterns.items()}
+        if self.siblings:
+            document["siblings"] = {name: stats.to_json() for name, stats in self.siblings.items()}
         return document
 
     @classmethod
@@ -91,7 +95,8 @@ class TableStats:
             columns[name] = encoding_named(values.pop("encoding")).STATS.from_json(values)
         lengths = SequenceLengths.from_json(document["lengths"]) if "lengths" in document else None
         patterns = {name: PatternStats.from_json(stats) for name, stats in document.get("patterns", {}).items()}
-        return cls(TableSchema(**schema), columns, document["n_rows"], lengths, patterns)
+        siblings = {name: cls.from_json(stats) for name, stats in document.get("siblings", {}).items()}
+        return cls(TableSchema(**schema), columns, document["n_rows"], lengths, patterns, siblings)
 
     def to_bytes(self) -> bytes:
         """Return the canonical byte form: equal stats give equal bytes."""
