@@ -40,4 +40,4 @@ class Boolean(Categorical):
     @classmethod
     def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back to booleans, [B]."""
-        return read_table(codes, stats, pl.Series([text == "true" for text in stats.categories], dtype=pl.Boolean))
+        return read_table(codes, stats, [text == "true" for text in stats.categories], pl.Boolean())

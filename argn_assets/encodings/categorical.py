@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -80,16 +80,18 @@ class Categorical(Encoding):
     @classmethod
     def reduce(cls, partials: Sequence[TextCounts], protection: Protection) -> CategoricalStats:
         """Keep the commonest texts that enough subjects share."""
-        union = pl.concat([p.counts for p in partials]).group_by("value").agg(pl.col("count").sum()).sort("value")
+        union = total_counts(partials)
         if len(union) > MOST_DISTINCT:
             raise SchemaError(
                 f"The column has {len(union):,} distinct texts; categories may have {MOST_DISTINCT:,}. It is a key or "
                 "free text: declare it as the primary key, encode it as `character`, or drop it."
             )
-        shown = union.with_columns(subjects=pl.Series(_subject_counts(partials, union), dtype=pl.Int64))
-        shown = shown.filter(pl.col("subjects") >= protection.threshold)
-        # Ties are broken by the text itself, so that the result does not depend on the order of partials.
-        shown = shown.sort("count", "value", descending=[True, False]).head(MOST_CATEGORIES).sort("value")
+        shown = union
+        if protection.threshold:
+            shown = union.filter(pl.Series(_subject_counts(partials, union) >= protection.threshold))
+        if len(shown) > MOST_CATEGORIES:
+            # Ties are broken by the text itself, so that the result does not depend on the order of partials.
+            shown = shown.sort("count", "value", descending=[True, False]).head(MOST_CATEGORIES).sort("value")
         n_null = sum(p.n_null for p in partials)
         return CategoricalStats(n_null > 0, len(shown) < len(union), tuple(shown["value"].to_list()))
 
@@ -102,21 +104,22 @@ class Categorical(Encoding):
     def encode(cls, values: pl.Series, stats: CategoricalStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, 1]."""
         texts = as_text(values)
-        place = places_of(texts, pl.Series(stats.categories, dtype=pl.String)).cast(pl.Int64)
-        codes = (place + 1 + stats.has_null).fill_null(0).to_numpy().astype(np.uint16)
-        if stats.has_null:
+        first = 1 + stats.has_null
+        place = places_of(texts, pl.Series(stats.categories, dtype=pl.String)).cast(pl.Int32)
+        codes: Codes = (place.fill_null(-first).to_numpy() + first).astype(np.uint16)
+        if stats.has_null and texts.null_count():
             codes[texts.is_null().to_numpy()] = 1
         return codes[:, None]
 
     @classmethod
     def decode(cls, codes: Codes, stats: CategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]; unknown is null."""
-        return read_table(codes, stats, pl.Series(stats.categories, dtype=pl.String))
+        return read_table(codes, stats, stats.categories, pl.String())
 
 
-def read_table(codes: Codes, stats: CategoricalStats, values: pl.Series) -> pl.Series:
+def read_table(codes: Codes, stats: CategoricalStats, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     """Read codes, [B, 1], back to the values of the categories, [B]; unknown is null."""
-    table = pl.concat([values.clear(1 + stats.has_null), values], rechunk=True)
+    table = pl.Series([*[None] * (1 + stats.has_null), *values], dtype=dtype)
     return table.gather(pl.Series(codes[:, 0].astype(np.uint32)))
 
 
@@ -135,6 +138,13 @@ def places_of(texts: pl.Series, known: pl.Series) -> pl.Series:
     if not len(known):
         return pl.Series([None] * len(texts), dtype=pl.UInt32)
     return texts.cast(pl.Enum(known), strict=False).to_physical()
+
+
+def total_counts(partials: Sequence[TextCounts]) -> pl.DataFrame:
+    """Return how often each text occurs in all batches: the columns value and count, ascending by value."""
+    if len(partials) == 1:
+        return partials[0].counts
+    return pl.concat([p.counts for p in partials]).group_by("value").agg(pl.col("count").sum()).sort("value")
 
 
 def _subject_counts(partials: Sequence[TextCounts], union: pl.DataFrame) -> NDArray[np.int64]:

@@ -143,6 +143,16 @@ class NumericBinned(Encoding):
         rows = rows or Rows.numbered(len(codes))
         return with_nulls(draw_in_cells(_cells_of(codes, stats), stats, rows), is_null)
 
+    @classmethod
+    def ranges(cls, codes: Codes, stats: NumericBinnedStats) -> tuple[pl.Series, pl.Series]:
+        """Return the ends of the cells, [B] each."""
+        values = cls.decode(codes, stats)
+        if not len(stats.lows):
+            return values, values
+        cell, is_null = _cells_of(codes, stats), values.is_null().to_numpy()
+        lows, highs = (with_nulls(numbers(keys, stats.domain)[cell], is_null) for keys in stats.bounds)
+        return lows, highs
+
 
 def _cells_of(codes: Codes, stats: NumericBinnedStats) -> NDArray[np.int64]:
     """Return the cell that codes name, [B]; the middle one for codes that name none."""

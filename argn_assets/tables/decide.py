@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import encoding_named, encodings
-from argn_assets.encodings.categorical import TextCounts
+from argn_assets.encodings.categorical import TextCounts, total_counts
 from argn_assets.encodings.datetime_relative import DatetimeRelativePartial
 from argn_assets.encodings.number_counts import NumberCounts
 from argn_assets.errors import SchemaError
@@ -78,7 +78,7 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
 
 def _decide_text(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnChoice, list[Any]]:
     texts: list[TextCounts] = [p.counts if isinstance(p, SequenceTexts) else p for p in partials]
-    counts = _union(texts)
+    counts = total_counts(texts)
     is_declared = column.reason == DECLARED
     choice = _declared_times(column, counts) if is_declared else choose_for_text(column.name, counts)
     if choice.encoding == "categorical":
@@ -95,12 +95,6 @@ def _told_by_gaps(choice: ColumnChoice, partials: list[DatetimeRelativePartial])
         return choice, [p.moments for p in partials]
     reason = f"{choice.reason}, which never fall inside a sequence"
     return dataclasses.replace(choice, encoding="datetime_relative", reason=reason), list(partials)
-
-
-def _union(partials: Sequence[TextCounts]) -> pl.DataFrame:
-    if len(partials) == 1:
-        return partials[0].counts
-    return pl.concat([p.counts for p in partials]).group_by("value").agg(pl.col("count").sum()).sort("value")
 
 
 def _declared_times(column: ColumnSchema, counts: pl.DataFrame) -> ColumnChoice:

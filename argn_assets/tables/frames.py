@@ -198,9 +198,14 @@ def _columns_of(table: pl.DataFrame, schema: TableSchema) -> list[ColumnSchema]:
 
 
 def _to_pandas(values: pl.Series, column: ColumnSchema) -> Any:
+    """Return a column as an array, or a Series, that pandas takes into a table as it is."""
     import pandas as pd
 
     dtype = column.frame_dtype or "object"
+    if dtype == "str":
+        return pd.array(values.to_arrow(), dtype="str")
+    if dtype == column.dtype and values.dtype.is_numeric() and not values.null_count():
+        return values.to_numpy()
     if dtype == "object":
         return pd.Series(values.to_list(), dtype=object)
     if dtype.startswith("arrow "):
