@@ -33,6 +33,13 @@ class Context:
         """Encode a context table; SchemaError names the columns that it lacks."""
         return cls(table, encode_table(table, stats), stats)
 
+    def of_rows(self, rows: NDArray[np.int64]) -> Context:
+        """Return the context of some rows, by their number."""
+        encoded = dataclasses.replace(
+            self.encoded, codes=self.encoded.codes[:, rows], validation=self.encoded.validation[rows]
+        )
+        return Context(self.table[rows], encoded, self.stats)
+
     def keys(self, start: int, stop: int) -> pl.Series | None:
         """Return the keys of some rows; None where the context has no key column."""
         key = self.stats.schema.primary_key

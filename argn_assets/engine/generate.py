@@ -116,6 +116,7 @@ class Plan:
         n_given = sum(bool(offered[column]) for column in self.columns)
         self.steps = model.steps(order_of(self.columns, offered, self.shares), n_given)
         self.blocked = blocked_logits(model, rules)
+        self.null_of = null_flags(sub_columns, self.columns)
 
     def fill(
         self,
@@ -151,7 +152,10 @@ class Plan:
     def _show(self, step: int, seen: Any, codes: Tensor, shown: Tensor, drawn: Tensor) -> None:
         position = self.steps.order[step]
         codes[position] = torch.where(shown[position], codes[position], drawn)
-        self.steps.show(step, seen, codes[position])
+        null = self.null_of.get(position)
+        # What stands under a missing value means nothing, so nothing sees it.
+        real = None if null is None else codes[null[0]] != null[1]
+        self.steps.show(step, seen, codes[position], real)
 
     def _draw_rebalanced(self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig) -> list[Tensor]:
         """Draw all codes of the rebalanced column that begins at `step`, one per sub-column, [B] each."""
@@ -169,6 +173,21 @@ class Plan:
             at = slice(None) if same else part
             drawn.append(draw(probabilities.expand(len(uniforms[at]), -1), uniforms[at]))
         return codes_of_combinations(torch.cat(drawn), own)
+
+
+def null_flags(sub_columns: Sequence[SubColumn], columns: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return for each sub-column behind one that says null: where that one stands, and the code that says it.
+
+    >>> null_flags([SubColumn("bin", 3, null=1), SubColumn("slot", 2), SubColumn("value", 4, null=1)], [0, 0, 1])
+    {1: (0, 1)}
+    """
+    firsts = {column: position for position, column in reversed(list(enumerate(columns)))}
+    found = {}
+    for position, column in enumerate(columns):
+        null = sub_columns[firsts[column]].null
+        if position != firsts[column] and null is not None:
+            found[position] = (firsts[column], null)
+    return found
 
 
 def blocked_logits(model: FlatGenerator, rules: DrawRules) -> dict[int, Tensor]:

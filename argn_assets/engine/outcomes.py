@@ -123,7 +123,7 @@ def combination_log_probs(
     branches = steps.repeat(seen, n_codes)
     steps.show(first, branches, torch.arange(n_codes, device=own.device).repeat(n_rows))
     rest = combination_log_probs(steps, first + 1, n_steps - 1, branches, forbidden)  # [B*K, L']
-    return (own[:, :, None] + rest.view(n_rows, n_codes, -1)).flatten(1)
+    return (own[:, :, None] + rest.view(n_rows, n_codes, rest.shape[1])).flatten(1)
 
 
 def codes_of_combinations(combination: Tensor, cardinalities: Sequence[int]) -> list[Tensor]:

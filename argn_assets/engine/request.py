@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.context import Context
+from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.families import FlatGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
 from argn_assets.engine.given import given_from_seed, restore_seed
@@ -24,6 +24,7 @@ from argn_assets.schema import SubColumn, full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
+from argn_assets.tables.split import row_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,10 +113,13 @@ class FlatRequest:
         return from_polars(table, self.stats.schema)
 
 
-def check_flat(artifact: ModelArtifact) -> None:
+def check_flat(artifact: ModelArtifact, what: str = "generate_flat") -> None:
     """Refuse an artifact whose rows belong to sequences."""
     if artifact.is_sequential:
-        raise UserError("The artifact models sequences. Use generate_sequential, which returns rows per key.")
+        way_out = "Use generate_sequential, which returns rows per key."
+        raise UserError(
+            f"The artifact models sequences. {way_out if what == 'generate_flat' else f'{what} works on flat tables.'}"
+        )
 
 
 def load_flat(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> FlatGenerator:
@@ -149,3 +153,24 @@ def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | 
         names = ", ".join(artifact.ctx_stats.columns)
         raise SchemaError(f"The model was trained with context. Pass ctx_data with the columns {names}.")
     return Context.of_table(to_polars(ctx_data), artifact.ctx_stats)
+
+
+def context_of_rows(artifact: ModelArtifact, ctx_data: Frame | None, table: pl.DataFrame) -> Context | None:
+    """Return the context of the rows of a table: by its key where both tables have it, else row by row.
+
+    Raises:
+        SchemaError: context is given and not used, or used and not given.
+        DataError: a row's key is not among those of the context, or the tables differ in length.
+    """
+    context = given_context(artifact, ctx_data)
+    if context is None:
+        return None
+    key, context_key = artifact.ctx_primary_key, artifact.tgt_context_key
+    if key is not None and context_key is not None and key in context.table.columns and context_key in table.columns:
+        return context.of_rows(place_of_keys(context.table, key, row_keys(table, context_key), context_key))
+    if len(context.table) != len(table):
+        raise DataError(
+            f"ctx_data has {len(context.table)} rows for {len(table)} rows. Give one for each, or the key columns "
+            f"{context_key!r} and {key!r} in both tables."
+        )
+    return context
