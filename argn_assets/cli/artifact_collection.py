@@ -6,7 +6,6 @@ What removes something is a dry run without `--force`. Exit code 2: something is
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -185,15 +184,12 @@ def _print_collected(done: dict[str, Collected], *, force: bool, as_json: bool) 
     if as_json:
         print_json([{"dataset": dataset, "removed": force, **asdict(it)} for dataset, it in done.items()])
         return
-    verb = "Removed" if force else "Would remove"
+    from argn_assets.orchestration.collection import summary
+
     for dataset, collected in done.items():
         for path in (*collected.refs, *collected.manifests, *collected.blobs, *collected.unfinished):
             click.echo(f"  {path}")
-        click.echo(
-            f"{verb} of {dataset}: {_counted(collected.manifests, 'manifest')}, {_counted(collected.blobs, 'file')} of "
-            f"{collected.size_bytes:,} bytes, {_counted(collected.refs, 'ref')}, "
-            f"{_counted(collected.unfinished, 'unfinished file')}."
-        )
+        click.echo(summary(dataset, collected, removed=force))
     if not force and any(it.refs or it.manifests or it.blobs or it.unfinished for it in done.values()):
         click.echo("Nothing was removed. Say --force to remove it.")
 
@@ -216,7 +212,3 @@ def _usage_lines(usage: Usage) -> list[tuple[str, str]]:
     if usage.missing_blobs:
         lines.append(("MISSING", f"{usage.missing_blobs} files; argn artifacts verify says which"))
     return lines
-
-
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -6,6 +6,7 @@ No Dagster in here, so that the command line answers at once.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from argn_assets.datasets import Catalogue
 from argn_assets.errors import StoreError
@@ -46,3 +47,22 @@ def clean_failed_run(store: ArtifactStore, run_id: str) -> Collected:
     except StoreError as error:
         _log.warning("failed run %s was not cleaned up, and everything is still there: %s", run_id, error)
         return Collected()
+
+
+def summary(dataset: str, collected: Collected, *, removed: bool) -> str:
+    """Return one line that says how much went, or would.
+
+    >>> summary("members", Collected(blobs=["binaries/members/a_B_0123456789ab.argn"], size_bytes=7), removed=True)
+    'Removed of members: 0 manifests, 1 file of 7 bytes, 0 refs, 0 unfinished files.'
+    """
+    parts = [
+        _counted(collected.manifests, "manifest"),
+        f"{_counted(collected.blobs, 'file')} of {collected.size_bytes:,} bytes",
+        _counted(collected.refs, "ref"),
+        _counted(collected.unfinished, "unfinished file"),
+    ]
+    return f"{'Removed' if removed else 'Would remove'} of {dataset}: {', '.join(parts)}."
+
+
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
