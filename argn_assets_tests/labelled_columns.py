@@ -11,7 +11,7 @@ import random
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -153,6 +153,10 @@ def _digits(n: int, first: str = "123456789") -> Callable[[random.Random], str]:
     return lambda rng: rng.choice(first) + "".join(rng.choices("0123456789", k=n - 1))
 
 
+def _decimals(units: list[int | None], scale: int) -> pl.Series:
+    return pl.Series(units).cast(pl.Decimal(38, 0)) / pl.Series([10**scale]).cast(pl.Decimal(38, scale))
+
+
 def _letters(n: int, of: str = "abcdefghijklmnopqrstuvwxyz") -> Callable[[random.Random], str]:
     return lambda rng: "".join(rng.choices(of, k=n))
 
@@ -215,6 +219,18 @@ _columns({  # types that say it all
     ("empty", WORDS, ""): _some(lambda r: None),
     ("grade", WORDS, ""): lambda r: pl.Series(r.choices(["a", "b"], k=99), dtype=pl.Categorical),
     ("size", WORDS, ""): lambda r: pl.Series(r.choices(["S", "M"], k=99), dtype=pl.Enum(["S", "M", "L"])),
+})  # fmt: skip
+_columns({  # numbers under another type
+    ("amount_due", NUMBER, ""): lambda r: _decimals([r.randint(-99_999, 9_999_999) for _ in range(2000)], 2),
+    ("tax_rate", NUMBER, ""): lambda r: _decimals([r.choice([700, 1900, None]) for _ in range(2000)], 4),
+    ("ledger_id", NUMBER, "key"): lambda r: _decimals([r.randrange(10**9, 10**10) for _ in range(2000)], 0),
+    ("journal", NUMBER, "key"): lambda r: _decimals(r.sample(range(1, 2001), 2000), 0),
+    ("fax_number", NUMBER, "personal"): lambda r: _decimals([r.randrange(10**9, 10**10) for _ in range(2000)], 0),
+    ("waited", NUMBER, ""): _some(lambda r: timedelta(seconds=r.randrange(9000))),
+    ("turnaround", NUMBER, ""): lambda r: pl.Series([timedelta(days=d) for d in range(2000)], dtype=pl.Duration("ns")),
+    ("opens_at", NUMBER, ""): _some(lambda r: time(r.choice([7, 8, 9]), r.choice([0, 30]))),
+    ("logged_at", NUMBER, ""): _some(lambda r: time(r.randrange(24), r.randrange(60), r.randrange(60), 1)),
+    ("no_wait", NUMBER, ""): lambda r: pl.Series([None] * 9, dtype=pl.Duration("us")),
 })  # fmt: skip
 _columns({  # keys among numbers
     ("row", NUMBER, "key"): lambda r: list(range(1, 2001)),

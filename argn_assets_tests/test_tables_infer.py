@@ -245,6 +245,15 @@ def test_whatever_is_inferred_encodes_and_comes_back_with_its_type(name: str) ->
     assert len(back) == len(table)
 
 
+def test_text_that_is_cut_is_told_in_the_reason() -> None:
+    texts = CASES["sha256"].values
+    parts = [compute_partial_stats(part.to_frame()) for part in (texts[:100], texts[100:])]
+    (inferred,) = combine_partial_stats(parts).schema.columns
+    assert inferred.reason == "codes: every value is different; 300 texts are longer than 50 characters and cut there"
+    (declared,) = compute_stats(texts.to_frame(), {"sha256": "character"}).schema.columns
+    assert declared.reason == "declared; 300 texts are longer than 50 characters and cut there"
+
+
 # --- warnings (E26)
 
 

@@ -34,10 +34,11 @@ Points = NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True)
 class CharacterPartial:
-    """Counts of the lengths, and of the pairs of position and character."""
+    """Counts of the lengths, of the pairs of position and character, and of the texts that are cut."""
 
     lengths: NumberCounts
     pairs: NumberCounts
+    n_cut: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def _count_batch(texts: pl.Series, subjects: NDArray[np.uint64] | None) -> Chara
     return CharacterPartial(
         _count_dense(lengths[present], every_length, of_texts, int(np.count_nonzero(~present))),
         fit(_count_dense(positions * n_points + ranks, keys, of_points, 0), MOST_PAIRS),
+        int((texts.str.len_chars() > MOST_POSITIONS).sum()),
     )
 
 
@@ -204,7 +206,9 @@ def _count_dense(
 
 def _combine(partials: Sequence[CharacterPartial]) -> CharacterPartial:
     return CharacterPartial(
-        combine_counts([p.lengths for p in partials]), combine_counts([p.pairs for p in partials], MOST_PAIRS)
+        combine_counts([p.lengths for p in partials]),
+        combine_counts([p.pairs for p in partials], MOST_PAIRS),
+        sum(p.n_cut for p in partials),
     )
 
 

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import encoding_named, encodings
 from argn_assets.encodings.categorical import TextCounts, total_counts
+from argn_assets.encodings.character import CharacterPartial
 from argn_assets.encodings.datetime_relative import DatetimeRelativePartial
 from argn_assets.encodings.number_counts import NumberCounts
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema
 from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.infer import ColumnChoice, choose_for_type
-from argn_assets.tables.infer_text import choose_for_text
+from argn_assets.tables.infer_text import choose_for_text, told_of_cut
 from argn_assets.tables.sequence_times import SequenceTexts, never_fall
 from argn_assets.tables.times_in_text import formats_that_fit, read_times
 
@@ -64,7 +65,8 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
     if column.dtype == "string" and (column.reason != DECLARED or column.encoding in _TIMES):
         choice, partials = _decide_text(column, partials)
     elif column.reason == DECLARED:
-        choice = ColumnChoice(str(column.encoding), DECLARED)
+        n_cut = sum(p.n_cut for p in partials if isinstance(p, CharacterPartial))
+        choice = told_of_cut(ColumnChoice(str(column.encoding), DECLARED), n_cut)
     elif column.encoding == "datetime_relative":
         reason = _reason(column, [p.moments for p in partials])
         choice, partials = _told_by_gaps(ColumnChoice("datetime", reason), partials)

@@ -11,6 +11,7 @@ import polars as pl
 
 from argn_assets.encodings.base import encoding_named
 from argn_assets.errors import ConfigError, SchemaError
+from argn_assets.tables.dtypes import as_ticks
 from argn_assets.tables.infer_text import FEWEST_UNIQUE, ColumnChoice, choose_for_text
 from argn_assets.tables.personal import is_personal_number, words_of
 
@@ -76,6 +77,8 @@ def _choose(values: pl.Series) -> ColumnChoice:
         return ColumnChoice(choice.encoding, "no values at all")
     if _is_constant(values):
         return ColumnChoice(choice.encoding, "a constant: one value only")
+    if isinstance(values.dtype, pl.Decimal) and values.dtype.scale == 0:
+        values = as_ticks(values)  # databases keep whole numbers as decimals, keys and phone numbers among them
     return ColumnChoice(choice.encoding, choice.reason, *_warning(values))
 
 

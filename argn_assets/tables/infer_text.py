@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import polars as pl
 
 from argn_assets.encodings.base import encodings
 from argn_assets.encodings.categorical import MOST_CATEGORIES
+from argn_assets.encodings.character import MOST_POSITIONS
 from argn_assets.tables.personal import kind_of_personal_data, words_of
 from argn_assets.tables.times_in_text import formats_that_fit, share_of_times
 
@@ -83,6 +85,14 @@ class _Texts:
         return all(float(part.str.contains(shape).mean() or 0) >= _MOST for part in parts)  # type: ignore[arg-type]
 
 
+def told_of_cut(choice: ColumnChoice, n_cut: int) -> ColumnChoice:
+    """Return the choice with a reason that says how many texts `character` cuts."""
+    if not n_cut:
+        return choice
+    cut = f"{n_cut:,} texts are longer than {MOST_POSITIONS} characters and cut there"
+    return dataclasses.replace(choice, reason=f"{choice.reason}; {cut}")
+
+
 def choose_for_text(name: str, counts: pl.DataFrame) -> ColumnChoice:
     """Return the encoding of a text column, from how often each text occurs: rows in any order give the same.
 
@@ -90,6 +100,14 @@ def choose_for_text(name: str, counts: pl.DataFrame) -> ColumnChoice:
         name: the column's name.
         counts: columns `value` and `count`, ascending by value, no nulls.
     """
+    choice = _choose(name, counts)
+    if choice.encoding != "character":
+        return choice
+    is_long = counts["value"].str.len_chars() > MOST_POSITIONS
+    return told_of_cut(choice, int(counts["count"].filter(is_long).sum()))
+
+
+def _choose(name: str, counts: pl.DataFrame) -> ColumnChoice:
     if len(counts) == 0:
         return ColumnChoice("categorical", "no values at all")
     if len(counts) == 1:
