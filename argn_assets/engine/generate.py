@@ -132,22 +132,33 @@ class Plan:
         `base` is what rows of sequences see from outside them; see `SequenceGenerator`.
         """
         shown = observed[list(self.columns)]  # [S, B]
+        n_missing = (~shown).sum(1).tolist()
         seen = self.steps.begin(codes, shown, base)
         for step, position in enumerate(self.steps.order):
-            if bool(shown[position].all()):
+            if not n_missing[position]:
                 continue
             column = self.columns[position]
             uniforms = torch.from_numpy(seed.child(self.sub_columns[position].name).uniforms(keys)).to(codes.device)
             if column not in self.shares:
-                logits = self.steps.logits(step, seen)
-                if position in self.blocked:
-                    logits = logits + self.blocked[position]
-                self._show(step, seen, codes, shown, draw_codes(logits, uniforms, config.temperature, config.top_p))
+                # Where most rows have the value, only the others are computed.
+                some = (~shown[position]).nonzero().squeeze(1) if 2 * n_missing[position] < len(uniforms) else None
+                self._show(step, seen, codes, shown, self._draw(step, seen, uniforms, config, some))
             elif position == 0 or self.columns[position - 1] != column:
                 drawn = self._draw_rebalanced(step, seen, uniforms, config)
                 for own, code in enumerate(drawn):
                     self._show(step + own, seen, codes, shown, code)
         return codes
+
+    def _draw(self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig, some: Tensor | None) -> Tensor:
+        """Draw the code of every row, [B], or of the rows numbered `some`, leaving 0 in the others."""
+        own = seen if some is None else self.steps.rows(seen, some)
+        logits = self.steps.logits(step, own)
+        blocked = self.blocked.get(self.steps.order[step])
+        logits = logits if blocked is None else logits + blocked
+        if some is None:
+            return draw_codes(logits, uniforms, config.temperature, config.top_p)
+        drawn = draw_codes(logits, uniforms[some], config.temperature, config.top_p)
+        return torch.zeros(len(uniforms), dtype=drawn.dtype, device=drawn.device).index_copy_(0, some, drawn)
 
     def _show(self, step: int, seen: Any, codes: Tensor, shown: Tensor, drawn: Tensor) -> None:
         position = self.steps.order[step]

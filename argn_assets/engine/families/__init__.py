@@ -44,8 +44,8 @@ class FlatSteps(Protocol):
     def show(self, step: int, seen: Any, codes: Tensor, shown: Tensor | None = None) -> None:
         """Add the codes of `order[step]`, [B], to what is seen; of some rows only where `shown`, [B], is passed."""
 
-    def rows(self, seen: Any, part: slice) -> Any:
-        """Return what is seen of some rows, not a copy."""
+    def rows(self, seen: Any, part: slice | Tensor) -> Any:
+        """Return what is seen of some rows, a slice of them or their numbers."""
 
     def repeat(self, seen: Any, times: int) -> Any:
         """Return what is seen with every row `times` times in a row, as a copy, [B] -> [B * times]."""

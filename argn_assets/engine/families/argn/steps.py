@@ -63,8 +63,8 @@ class ArgnSteps:
         at = slice(step * self.width, (step + 1) * self.width)
         seen[:, at] = embedded if shown is None else embedded * shown[:, None]
 
-    def rows(self, seen: Tensor, part: slice) -> Tensor:
-        """Return what is seen of some rows, not a copy."""
+    def rows(self, seen: Tensor, part: slice | Tensor) -> Tensor:
+        """Return what is seen of some rows, a slice of them or their numbers."""
         return seen[part]
 
     def repeat(self, seen: Tensor, times: int) -> Tensor:

@@ -87,8 +87,8 @@ class PeerSteps:
         """Add the codes of `order[step]`, [B], to what is seen; of some rows only where `shown`, [B], is passed."""
         self._put(step - self.n_context, seen.embedded, codes, shown)
 
-    def rows(self, seen: Seen, part: slice) -> Seen:
-        """Return what is seen of some rows, not a copy."""
+    def rows(self, seen: Seen, part: slice | Tensor) -> Seen:
+        """Return what is seen of some rows, a slice of them or their numbers."""
         return Seen(seen.base[part], seen.embedded[part])
 
     def repeat(self, seen: Seen, times: int) -> Seen:
