@@ -166,6 +166,18 @@ def test_a_gap_that_too_few_subjects_have_is_shortened() -> None:  # E23
     assert back[-1] == datetime(2024, 2, 9)
 
 
+def test_gaps_are_those_of_a_sequence_and_protected_by_its_subject() -> None:  # E23
+    # Each of ten subjects has two sequences; one of them has a habit of its own, in fifty sequences more.
+    days = [date(2024, 1, 1 + s) + timedelta(gap) for s in range(20) for gap in (0, 7)]
+    secret = [date(2024, 1, 9) + timedelta(gap) for _ in range(50) for gap in (0, 5)]
+    subjects = np.append(np.repeat(np.arange(10), 4), np.full(100, 3)).astype(np.uint64)
+    sequences = np.repeat(np.arange(70), 2).astype(np.uint64)
+    partial = DatetimeRelative.partial(pl.Series([*days, *secret]), subjects, sequences)
+    stats = DatetimeRelative.reduce([partial], Protection(5))
+    assert (stats.gap_low, stats.gap_high) == (7 * DAY, 7 * DAY)
+    assert not partial.falls
+
+
 def test_where_no_gap_may_be_shown_moments_are_written_on_their_own() -> None:  # E23
     values = pl.concat([pl.Series([date(2024, 1, 1 + s)]) for s in range(20)] + [dated("2024-01-05", "2024-01-06")])
     rows = in_sequences([1] * 19 + [3])

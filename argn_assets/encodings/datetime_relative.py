@@ -132,22 +132,33 @@ class DatetimeRelative(Encoding):
     ACCEPTS = frozenset({"moment"})
 
     @classmethod
-    def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> DatetimeRelativePartial:
-        """Count the moments of one batch; rows of one subject are a sequence, in the order they stand."""
+    def partial(
+        cls,
+        values: pl.Series,
+        subjects: NDArray[np.uint64] | None = None,
+        sequences: NDArray[np.uint64] | None = None,
+    ) -> DatetimeRelativePartial:
+        """Count the moments of one batch.
+
+        Args:
+            values: the batch, [B].
+            subjects: hash of each row's subject, [B]; None where every row is a subject of its own.
+            sequences: hash of each row's sequence, [B], whose rows stand in its order; None where a subject has one.
+        """
         moments = as_moments(values)
         known = np.flatnonzero(moments.is_not_null().to_numpy())
-        of_row = known.astype(np.uint64) if subjects is None else subjects[known]
-        order = known[np.argsort(of_row, kind="stable")]
-        of_row = order.astype(np.uint64) if subjects is None else subjects[order]
-        is_first = _changes(of_row)
+        of_row = np.arange(len(values), dtype=np.uint64) if subjects is None else subjects
+        of_row = of_row if sequences is None else sequences
+        order = known[np.argsort(of_row[known], kind="stable")]
+        is_first = _changes(of_row[order])
         ticks = moments.to_physical().gather(order).to_numpy()
         later = np.flatnonzero(~is_first)
         gaps = pl.Series(ticks[later] - ticks[later - 1], dtype=pl.Int64)
-        counts = count_exactly(gaps, None if subjects is None else of_row[later])
+        counts = count_exactly(gaps, None if subjects is None else subjects[order[later]])
         parts = _split_gaps(numbers(counts.lows, "int").astype(np.int64), by_years=True)
         return DatetimeRelativePartial(
             Datetime.partial(moments, subjects),
-            Datetime.partial(moments.gather(order[is_first]), None if subjects is None else of_row[is_first]),
+            Datetime.partial(moments.gather(order[is_first]), None if subjects is None else subjects[order[is_first]]),
             fit(counts),
             tuple(count_parts(counts, part) for part in parts),
         )

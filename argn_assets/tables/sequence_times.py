@@ -38,7 +38,7 @@ def count_sequence_texts(
     """Count the texts of one batch, [B], of rows whose subjects and sequences are given as hashes, [B]."""
     counts = Categorical.partial(texts, subjects)
     formats = formats_that_fit(counts.counts["value"])
-    times = {_as_read(form): DatetimeRelative.partial(read_times(texts, form), sequences) for form in formats}
+    times = {_as_read(form): DatetimeRelative.partial(read_times(texts, form), subjects, sequences) for form in formats}
     return SequenceTexts(counts, times)
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Encoding, Stats, accepts, column_kind, encoding_named, encodings
+from argn_assets.encodings.datetime_relative import DatetimeRelative
 from argn_assets.encodings.protection import MOST_SUBJECTS, UNPROTECTED, Protection
 from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError
 from argn_assets.schema import ColumnRole, ColumnSchema, SubColumn, TableSchema
@@ -264,9 +265,9 @@ def _partial(
     try:
         if subjects is not None and sequences is not None and reads_gaps_of_text(values.dtype, declared):
             return count_sequence_texts(values, subjects, sequences)
-        # A sequence's gaps are its own, whoever it is about.
-        of_row = sequences if encoding == "datetime_relative" and sequences is not None else subjects
-        return encoding_named(encoding).partial(values, of_row)
+        if encoding == DatetimeRelative.NAME:  # a sequence's gaps are its own, whoever it is about
+            return DatetimeRelative.partial(values, subjects, sequences)
+        return encoding_named(encoding).partial(values, subjects)
     except ArgnError as error:
         raise type(error)(f"Column {values.name!r}: {error}") from error
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
