@@ -62,10 +62,10 @@ def train(
     started = time.perf_counter()
     engine.train(workspace_dir=folder, max_training_time=minutes, max_epochs=epochs, batch_size=batch_size)
     seconds = time.perf_counter() - started
-    return {"train_seconds": seconds, "cut": seconds >= 60 * minutes, **_progress(folder), **_sizes(folder)}
+    return {"train_seconds": seconds, "cut": seconds >= 60 * minutes, **progress(folder), **sizes(folder)}
 
 
-def _progress(folder: Path) -> dict[str, Any]:
+def progress(folder: Path) -> dict[str, Any]:
     import pandas as pd
 
     messages = pd.read_csv(folder / "ModelStore" / "model-data" / "progress-messages.csv")
@@ -81,7 +81,7 @@ def _progress(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def sizes(folder: Path) -> dict[str, int]:
     import torch
 
     weights = torch.load(folder / "ModelStore" / "model-data" / "model-weights.pt", weights_only=True)
@@ -102,7 +102,7 @@ def generate(workspace: str, rows: int, repeats: int, out: str, seed: int) -> di
 
     engine.set_random_state(seed)
     engine.generate(workspace_dir=Path(workspace), sample_size=rows)
-    _generated(workspace).to_parquet(out, index=False)
+    generated(workspace).to_parquet(out, index=False)
     seconds = timed(lambda: engine.generate(workspace_dir=Path(workspace), sample_size=rows), repeats)
     return {"rows": rows, "seconds": seconds}
 
@@ -116,12 +116,12 @@ def first_rows(workspace: str, rows: int, repeats: int) -> dict[str, Any]:
 
     def call() -> None:
         engine.generate(workspace_dir=Path(workspace), sample_size=rows)
-        _generated(workspace)
+        generated(workspace)
 
     return {"import_seconds": import_seconds, "seconds": timed(call, repeats)}
 
 
-def _generated(workspace: str) -> Any:
+def generated(workspace: str) -> Any:
     import pandas as pd
 
     parts = sorted((Path(workspace) / "SyntheticData").glob("*.parquet"))

@@ -198,7 +198,12 @@ def commit() -> str:
 
 
 def section(document: dict[str, Any]) -> str:
-    """Return the Markdown of one data set's run."""
+    """Return the Markdown of one flat data set's run."""
+    return page_of(document, table(document["measured"]))
+
+
+def page_of(document: dict[str, Any], rows: list[Row]) -> str:
+    """Return the Markdown of a run: where and when, and its table."""
     facts, loads = document["machine"], document["load_averages"]
     lines = [
         f"## {document['dataset']}",
@@ -211,16 +216,13 @@ def section(document: dict[str, Any]) -> str:
         "| measure | ours | peer | ratio | target of the specification |",
         "|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.measure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |"
-        for row in table(document["measured"])
-    ]
+    lines += [f"| {row.measure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def write_section(page: Path, dataset: str, text: str) -> None:
-    """Put a data set's section between its markers in the page; a data set that is not there yet is added."""
-    begin, end = f"<!-- flat {dataset}: written by flat.py -->", f"<!-- end of flat {dataset} -->"
+def write_section(page: Path, name: str, text: str) -> None:
+    """Put a section between its markers in the page, or at its end; `name` begins with the script that writes it."""
+    begin, end = f"<!-- {name}: written by {name.split(maxsplit=1)[0]}.py -->", f"<!-- end of {name} -->"
     content = page.read_text() if page.exists() else ""
     block = f"{begin}\n{text}{end}"
     if begin in content and end in content:
