@@ -114,6 +114,14 @@ def test_cleanup_of_what_is_declared_no_more_keeps_the_default(root: Path) -> No
     assert shown("cleanup", "--dataset", "people")[0]["manifests"] == []
 
 
+def test_cleanup_of_a_store_without_a_catalogue_keeps_the_default(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(root / "datasets")
+    assert "not a folder" in argn("cleanup", code=1).stderr, "the environment names one, so it should be there"
+    monkeypatch.delenv("ARGN_DATASETS")
+    orphan(root)
+    assert [(it["dataset"], len(it["blobs"])) for it in shown("cleanup")] == [("people", 1), ("places", 0)]
+
+
 def test_cleanup_stops_at_a_broken_declaration_before_anything_goes(root: Path) -> None:
     orphan(root)
     (root / "datasets" / "places.yaml").write_text("dataset: places\nkeep: {last: 0}\n")

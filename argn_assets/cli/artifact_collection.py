@@ -5,6 +5,7 @@ What removes something is a dry run without `--force`. Exit code 2: something is
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from argn_assets.cli.stored import DAMAGED, dataset_option, json_option, open_st
 from argn_assets.errors import ConfigError
 
 if TYPE_CHECKING:
+    from argn_assets.datasets import Catalogue
     from argn_assets.store.collect import Collected
     from argn_assets.store.usage import Usage
 
@@ -64,10 +66,9 @@ def cleanup(datasets: tuple[str, ...], grace_hours: float, force: bool, as_json:
 
     How much is kept is said by `keep` in the data set's YAML file; else the last 5 of every step, and 90 days.
     """
-    from argn_assets.datasets import Catalogue
     from argn_assets.orchestration.collection import declared_retention
 
-    store, catalogue = open_store(), Catalogue()
+    store, catalogue = open_store(), _catalogue()
     asked = stored_datasets(store, datasets)
     # All declarations are read before anything goes: a broken one stops the command while it can still be mended.
     retentions = {dataset: declared_retention(catalogue, dataset) for dataset in asked}
@@ -164,20 +165,22 @@ def pin(
             store.pin_artifacts(dataset, name, run=run, artifact_id=artifact)
     elif remove or run or artifact:
         raise ConfigError("A pin has a name: argn artifacts pin NAME --dataset DATASET.")
-    pins = [
-        {"dataset": dataset, "pin": pinned, "manifests": list(manifests)}
-        for dataset in stored_datasets(store, datasets)
-        for pinned, manifests in store.refs(dataset).pins().items()
-    ]
+    pins = {dataset: store.refs(dataset).pins() for dataset in stored_datasets(store, datasets)}
+    rows = [(dataset, pinned, list(manifests)) for dataset in pins for pinned, manifests in pins[dataset].items()]
     if as_json:
-        print_json(pins)
-    elif not pins:
+        print_json([{"dataset": it[0], "pin": it[1], "manifests": it[2]} for it in rows])
+    elif not rows:
         click.echo("No pins.")
     else:
-        print_table(
-            ["data set", "pin", "keeps"],
-            [(str(it["dataset"]), str(it["pin"]), "\n".join(it["manifests"])) for it in pins],
-        )
+        click.echo("\n".join(f"{dataset} {pinned} {path}" for dataset, pinned, paths in rows for path in paths))
+
+
+def _catalogue() -> Catalogue | None:
+    """Return the catalogue; None where the project has none and the environment names none: nothing is declared."""
+    from argn_assets.datasets import Catalogue
+    from argn_assets.datasets.catalogue import catalogue_url
+
+    return Catalogue() if os.environ.get("ARGN_DATASETS") or os.path.isdir(catalogue_url()) else None
 
 
 def _print_collected(done: dict[str, Collected], *, force: bool, as_json: bool) -> None:

@@ -17,13 +17,13 @@ from argn_assets.store.retention import Retention
 _log = logging.getLogger(__name__)
 
 
-def declared_retention(catalogue: Catalogue, dataset: str) -> Retention:
-    """Return what `keep` of a data set's declaration says; the default where it is not declared any more.
+def declared_retention(catalogue: Catalogue | None, dataset: str) -> Retention:
+    """Return what `keep` of a data set's declaration says; the default where it is not declared (any more).
 
     Raises:
         ConfigError: it is declared by a file that cannot be used.
     """
-    if dataset not in catalogue.declared_names():
+    if catalogue is None or dataset not in catalogue.declared_names():
         return Retention()
     keep = catalogue.get(dataset).keep
     return Retention(last=keep.last, days=keep.days)
