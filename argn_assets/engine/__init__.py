@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.api import generate_batches, generate_flat, train_flat
     from argn_assets.engine.config import TrainingConfig
+    from argn_assets.engine.estimator import TabularARGN
+    from argn_assets.engine.imputation import impute
+    from argn_assets.engine.prediction import predict, predict_proba
+    from argn_assets.engine.probability import log_prob, log_prob_by_column, log_probs
     from argn_assets.engine.run import EpochProgress
     from argn_assets.engine.sequences import generate_sequential, train_sequential
     from argn_assets.engine.train import train_model
@@ -39,6 +43,13 @@ _HOMES = {
     "generate_batches": "argn_assets.engine.api",
     "train_sequential": "argn_assets.engine.sequences",
     "generate_sequential": "argn_assets.engine.sequences",
+    "impute": "argn_assets.engine.imputation",
+    "predict": "argn_assets.engine.prediction",
+    "predict_proba": "argn_assets.engine.prediction",
+    "log_prob": "argn_assets.engine.probability",
+    "log_prob_by_column": "argn_assets.engine.probability",
+    "log_probs": "argn_assets.engine.probability",
+    "TabularARGN": "argn_assets.engine.estimator",
     "compute_stats": "argn_assets.tables",
     "compute_partial_stats": "argn_assets.tables",
     "combine_partial_stats": "argn_assets.tables",
@@ -50,6 +61,7 @@ _HOMES = {
 __all__ = [
     "EpochProgress",
     "ModelArtifact",
+    "TabularARGN",
     "TrainingConfig",
     "combine_partial_stats",
     "compute_partial_stats",
@@ -60,6 +72,12 @@ __all__ = [
     "generate_batches",
     "generate_flat",
     "generate_sequential",
+    "impute",
+    "log_prob",
+    "log_prob_by_column",
+    "log_probs",
+    "predict",
+    "predict_proba",
     "train_flat",
     "train_model",
     "train_sequential",

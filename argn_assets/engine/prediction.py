@@ -20,7 +20,7 @@ from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.context import Context
 from argn_assets.engine.generate import GenerationConfig, Given, blocked_logits, order_of
 from argn_assets.engine.given import given_from_seed
-from argn_assets.engine.impute import drawn_rows
+from argn_assets.engine.imputation import drawn_rows
 from argn_assets.engine.outcomes import (
     MOST_COMBINATIONS,
     Outcomes,
