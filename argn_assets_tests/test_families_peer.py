@@ -304,6 +304,7 @@ def test_a_context_without_its_columns_is_refused_by_name():
 
 # ------------------------------------------------------------------------------------------------------ with the peer
 @pytest.mark.peer
+@pytest.mark.skipif("ARGN_PEER_PYTHON" not in os.environ, reason="ARGN_PEER_PYTHON names no Python with the peer")
 @pytest.mark.parametrize("name", [*CASES, *LARGE_CASES])
 def test_models_that_the_peer_trains_now_import(name, tmp_path):  # E8
     script = FOLDER / "make_workspaces.py"

@@ -122,7 +122,7 @@ def load_lstm(weights: Weights, name: str, device: torch.device, dtype: torch.dt
     n_layers = sum(key.startswith("weight_hh_l") and not key.endswith("_reverse") for key in own)
     lstm = nn.LSTM(n_inputs, n_hidden, n_layers, batch_first=True, bidirectional="weight_hh_l0_reverse" in own)
     lstm.load_state_dict(own)
-    return lstm.to(device, dtype).eval()
+    return lstm.to(device, dtype).eval().requires_grad_(False)
 
 
 def _layer(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
