@@ -8,8 +8,11 @@ import pytest
 
 from argn_assets.engine import ModelArtifact, generate_batches, generate_flat, train_flat
 from argn_assets.engine.sequences import generate_sequential, train_sequential
+from argn_assets_tests.dagster_world import CHAIN, caches, declaration, world
 from argn_assets_tests.test_tables_pattern import emails
 from argn_assets_tests.test_tables_sequence_times import visits
+
+__all__ = ["world"]
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +68,18 @@ def test_times_that_never_fall_never_fall_in_what_is_generated() -> None:
     assert gaps.min() == 0
     assert gaps.is_in([0, 7, 30]).mean() > 0.9  # type: ignore[operator]
     assert rows["day"].is_between(table["day"].min(), table["day"].max()).all()  # type: ignore[arg-type]
+
+
+# E26, O1
+def test_a_declared_role_reaches_the_synthetic_table_and_only_its_change_computes_anew(world) -> None:
+    rows = "\n".join(f"u{i},{i % 40},+49 170 {1000 + i}" for i in range(240))
+    for role, cache in (("pattern", "miss"), ("pattern", "hit"), ("drop", "miss")):
+        yaml = declaration("tiny").replace("primary_key: id", f"primary_key: id, columns: {{phone: {{role: {role}}}}}")
+        world.declare("tiny", csv=f"id,age,phone\n{rows}\n", yaml=yaml)
+        result = world.run("tiny", CHAIN)
+        assert set(caches(result).values()) == {cache}
+    tables = [pl.read_parquet(path) for path in world.blobs if path.suffix == ".parquet"]
+    phones = [table["phone"] for table in tables if "phone" in table.columns]
+    (made,) = (phone for phone in phones if not phone.str.starts_with("+49 170").all())
+    assert made.str.contains(r"^\+\d\d \d{3} \d{4}$").all()
+    assert len(tables) == 4, "raw and synthetic tables with the column, and without it"
