@@ -108,3 +108,19 @@ def test_an_actions_key_and_value_are_checked(store: ArtifactStore) -> None:
         store.actions.get("sha256:ab12")
     with pytest.raises(ConfigError, match="action ab12"):
         store.actions.put("ab12", {"x": object()})
+
+
+def test_a_ref_that_others_moved_or_deleted_since_is_read_anew(tmp_path: Path) -> None:  # T22
+    ours = ArtifactStore.open(str(tmp_path)).refs("cdnow")
+    theirs = ArtifactStore.open(str(tmp_path)).refs("cdnow")
+    for number in range(1, 6):
+        ours.move("current", {"move": number})
+    for number in range(6, 9):
+        theirs.move("current", {"move": number})
+    assert [ref.sequence for ref in (ours.read("current"), theirs.read("current")) if ref] == [8, 8]
+    theirs.delete("current")
+    assert ours.read("current") is None
+    theirs.move("current", {"move": "first again"})
+    newest = ours.read("current")
+    assert newest is not None
+    assert (newest.sequence, newest.value) == (1, {"move": "first again"})

@@ -52,6 +52,8 @@ class ArtifactStore(CollectionMethods):
         self.actions = ActionCache(port)
         self._lock = Lock()
         self._manifests: dict[str, Manifest] = {}
+        self._refs: dict[str, RefLog] = {}
+        self._run_folders: dict[tuple[str, str], list[str]] = {}
 
     @classmethod
     def open(
@@ -85,7 +87,8 @@ class ArtifactStore(CollectionMethods):
 
     def refs(self, dataset: str) -> RefLog:
         """Return the refs of a data set; UnsafeName for a name that no data set has."""
-        return RefLog(self.port, dataset, self.now)
+        with self._lock:
+            return self._refs.setdefault(dataset, RefLog(self.port, dataset, self.now))
 
     def datasets(self) -> list[str]:
         """Return the sorted names of the data sets that have committed runs."""
@@ -198,13 +201,21 @@ class ArtifactStore(CollectionMethods):
 
     def _committed(self, dataset: str, run: str, wanted: ExecutionPath) -> Iterator[str]:
         """Yield the manifests of one step of a run, the last attempt first."""
-        folders = [folder for folder in self.runs(dataset) if folder == run or folder.partition("_")[2] == run[:8]]
-        for folder in reversed(folders):
+        for folder in self._folders_of(dataset, run):
             steps = f"runs/{dataset}/{folder}/{wanted.pipeline_id}"
             found = [name.rpartition(".") for name in self.port.names(steps)]
             attempts = [int(attempt) for step, _, attempt in found if step == wanted.step_name and attempt.isdecimal()]
             for attempt in sorted(attempts, reverse=True):
                 yield manifest_path(dataset, folder, wanted, attempt)
+
+    def _folders_of(self, dataset: str, run: str) -> Iterator[str]:
+        """Yield the folders that a run may have, by its id or folder, the last day first; each once."""
+        # Folders keep their names: those that were seen are looked at before all are listed.
+        seen = self._run_folders.get((dataset, run), [])
+        yield from seen
+        folders = [name for name in self.runs(dataset) if name == run or name.partition("_")[2] == run[:8]]
+        self._run_folders[dataset, run] = folders[::-1]
+        yield from (name for name in folders[::-1] if name not in seen)
 
     def _description(self) -> JsonObject:
         return {

@@ -48,6 +48,7 @@ class RefLog:
 
     def __init__(self, port: Port, dataset: str, now: Callable[[], datetime]):
         self._port, self._folder, self._now = port, f"refs/{check_dataset(dataset)}", now
+        self._seen: dict[str, int] = {}
 
     def names(self) -> list[str]:
         """Return the sorted names of the refs that there are, pins left out."""
@@ -101,7 +102,7 @@ class RefLog:
         Raises:
             CorruptArtifact: its newest file went bad; an older one is not taken for it.
         """
-        sequence = max(self._sequences(name), default=0)
+        sequence = self._newest(name)
         return self._at(name, sequence) if sequence else None
 
     def history(self, name: str) -> tuple[Ref, ...]:
@@ -138,6 +139,18 @@ class RefLog:
         if not self._port.publish(self._path(name, ref.sequence), seal({**moved, "uid": uuid4().hex})):
             raise RefConflict(f"{self._folder}/{name}: another writer made move {ref.sequence} first. Read it again.")
         return ref
+
+    def _newest(self, name: str) -> int:
+        """Return the number of the last move, 0 if there was none."""
+        # Moves have no gaps: from the last one that was seen here the newest is found without a listing of them all.
+        sequence = self._seen.get(name, 0)
+        if sequence and self._port.size(self._path(name, sequence)) is not None:
+            while self._port.size(self._path(name, sequence + 1)) is not None:
+                sequence += 1
+        else:
+            sequence = max(self._sequences(name), default=0)
+        self._seen[name] = sequence
+        return sequence
 
     def _sequences(self, name: str) -> list[int]:
         folder = f"{self._folder}/{check_key(name, 'ref')}"

@@ -75,14 +75,7 @@ class LocalPort(Port):
         return os.listdir(self.root / folder)
 
     def _find(self, folder: str) -> list[str]:
-        found: list[str] = []
-        waiting = [folder]
-        while waiting:
-            below = waiting.pop()
-            with os.scandir(self.root / below) as entries:
-                for entry in entries:
-                    (waiting if entry.is_dir() else found).append(f"{below}/{entry.name}")
-        return found
+        return [path for path, _ in self._files(folder)]
 
     def _replace(self, path: str, content: bytes) -> None:
         final = self.root / path
@@ -102,19 +95,24 @@ class LocalPort(Port):
 
     def _entries(self, folder: str) -> list[Entry]:
         found: list[Entry] = []
-        waiting = [folder]
+        for path, file in self._files(folder):
+            with suppress(FileNotFoundError):  # removed since it was listed
+                stat = file.stat()
+                found.append(Entry(path, stat.st_size, _time(stat)))
+        return found
+
+    def _files(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        root, waiting = str(self.root), [folder]
         while waiting:
             below = waiting.pop()
-            with os.scandir(self.root / below) as entries:
+            # Joining Path objects takes longer than reading a small folder.
+            with os.scandir(f"{root}/{below}") as entries:
                 for entry in entries:
                     path = f"{below}/{entry.name}"
                     if entry.is_dir():
                         waiting.append(path)
-                        continue
-                    with suppress(FileNotFoundError):  # removed since it was listed
-                        stat = entry.stat()
-                        found.append(Entry(path, stat.st_size, _time(stat)))
-        return found
+                    else:
+                        yield path, entry
 
     def _touch(self, path: str) -> None:
         with self._locked(fcntl.LOCK_SH):
