@@ -105,6 +105,8 @@ class _Scalar:
 
 
 def _escape(text: str) -> str:
+    if text.isascii() and "\x7f" not in text:  # nearly all; looking twice costs less than replacing nothing
+        return text
     return _NOT_YAML.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
