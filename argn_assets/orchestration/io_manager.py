@@ -143,7 +143,8 @@ def _store_result(store: ArtifactStore, context: dg.OutputContext, computed: Com
     registry = ArtifactRegistry(
         store,
         call.spec.dataset,
-        pipeline_id=pipeline_id(call.spec.dataset, call.spec.model_dump(mode="json")),
+        # How much of the past is kept shapes no result: changing it does not begin another pipeline.
+        pipeline_id=pipeline_id(call.spec.dataset, call.spec.model_dump(mode="json", exclude={"keep"})),
         run_id=context.run_id,
         started_at=_run_started_at(context),
     )
