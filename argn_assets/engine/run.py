@@ -80,9 +80,6 @@ class Run:
         self.rng = torch.Generator().manual_seed(self.seed.child("order").value % 2**63)
         n_rows = self.objective.n_rows
         self.batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
-        self.dropouts = Dropouts(
-            Dropout(self.width.embedding_dropout, self.rng), Dropout(self.width.hidden_dropout, self.rng)
-        )
         self.names, parameters = zip(*self.objective.model.named_parameters(), strict=True)
         self.parameters: list[nn.Parameter] = list(parameters)
         self.averaged, self.best = self._copy(), self._copy()
@@ -116,22 +113,27 @@ class Run:
     def _epoch(self, rows_wanted: float, deadline: float) -> float:
         """Train one pass over the rows; return the mean loss per row."""
         total, n_rows = torch.zeros((), device=self.device), 0
+        # New masks for every epoch, so that a training resumed between two epochs goes on as if it had not stopped.
+        shares = (self.width.embedding_dropout, self.width.hidden_dropout)
+        dropouts = Dropouts(*(Dropout(share, self.rng) for share in shares))
         for batch in self.objective.batches(self.batch_size, self.rng):
             if self.rows >= rows_wanted or time.monotonic() > deadline:
                 break
             size = self.objective.size(batch)
             try:
-                total += self._step(batch) * size
-            except torch.OutOfMemoryError:
-                self._halve()
+                total += self._step(batch, dropouts) * size
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
                 break
             n_rows += size
             self.rows += size
         return float(total) / max(1, n_rows)
 
-    def _step(self, batch: Any) -> Tensor:
+    def _step(self, batch: Any, dropouts: Dropouts) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = self.objective.loss(batch, self.dropouts, self.rng)
+            loss = self.objective.loss(batch, dropouts, self.rng)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, CLIP_NORM)
@@ -144,13 +146,13 @@ class Run:
         torch._foreach_lerp_(self.averaged, [p.detach() for p in self.parameters], 1 - decay)
         return loss.detach()
 
-    def _halve(self) -> None:
+    def _halve(self, error: Exception) -> None:
         """Go on with half the rows per step, after a step that did not fit into memory."""
         if self.batch_size <= FEWEST_BATCH:
             raise EngineError(
                 f"A training step of {self.batch_size} rows does not fit into the memory of {self.device}. Choose a "
                 "smaller model_size, or another device."
-            )
+            ) from error
         self.optimizer.zero_grad(set_to_none=True)
         self.batch_size //= 2
         self.learning_rate /= math.sqrt(2)
@@ -260,6 +262,11 @@ class Run:
     def best_weights(self) -> dict[str, np.ndarray]:
         """Return the best weights by name, rounded to float16: half the bytes, and no loss that a draw could show."""
         return {name: value.half().cpu().numpy() for name, value in zip(self.names, self.best, strict=True)}
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether an allocation failed: on a GPU that is an error of its own, on a CPU one among RuntimeErrors."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def fill(values: list[Tensor] | list[nn.Parameter], given: list[Tensor | None], source: str) -> None:

@@ -1,0 +1,101 @@
+"""Trainings: stopped, resumed, started from what was learnt before, and short of memory."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from argn_assets.engine import EpochProgress, ModelArtifact, train_flat, train_sequential
+from argn_assets.errors import ArtifactError, ConfigError
+from argn_assets_tests.tables_of_truth import customers, shop_orders, visits
+
+SETTINGS = {"random_state": 1, "max_epochs": 4, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def orders() -> pl.DataFrame:
+    return shop_orders(1500)
+
+
+def _stopped_after(n_epochs: int, states: list[bytes]):
+    def on_epoch(progress: EpochProgress) -> bool:
+        states.append(progress.training_state())
+        return len(states) == n_epochs
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("n_epochs", [1, 3])
+def test_a_resumed_training_ends_as_if_it_had_not_been_stopped(orders, n_epochs):  # E35
+    states: list[bytes] = []
+    train_flat(orders, **SETTINGS, on_epoch=_stopped_after(n_epochs, states))
+    resumed = train_flat(orders, **SETTINGS, training_state=states[-1])
+    assert resumed.to_bytes() == train_flat(orders, **SETTINGS).to_bytes()
+
+
+def test_a_resumed_training_of_sequences_ends_as_if_it_had_not_been_stopped():  # E35
+    table = visits(customers(200)).drop("visit")
+    states: list[bytes] = []
+    train_sequential(table, tgt_context_key="customer", **SETTINGS, on_epoch=_stopped_after(2, states))
+    resumed = train_sequential(table, tgt_context_key="customer", **SETTINGS, training_state=states[-1])
+    assert resumed.to_bytes() == train_sequential(table, tgt_context_key="customer", **SETTINGS).to_bytes()
+
+
+def test_a_stopped_training_gives_an_artifact(orders):
+    stopped = train_flat(orders, **SETTINGS, on_epoch=lambda progress: True)
+    assert len(stopped.history) == 1
+    assert ModelArtifact.from_bytes(stopped.to_bytes()).history == stopped.history
+
+
+def test_a_warm_start_begins_where_the_artifact_ended(orders):  # E35
+    first = train_flat(orders, **SETTINGS)
+    again = train_flat(orders, **(SETTINGS | {"random_state": 2, "max_epochs": 1}), warm_start=first)
+    cold = train_flat(orders, **(SETTINGS | {"random_state": 2, "max_epochs": 1}))
+    assert again.history[0].validation_loss < cold.history[0].validation_loss - 1
+
+
+def test_what_was_trained_on_other_columns_is_refused_with_the_reason(orders):
+    states: list[bytes] = []
+    other = train_flat(orders.select("gift", "country"), **SETTINGS, on_epoch=_stopped_after(1, states))
+    with pytest.raises(ConfigError, match="The artifact is of another network"):
+        train_flat(orders, **SETTINGS, warm_start=other)
+    with pytest.raises(ConfigError, match="The training state is of another network"):
+        train_flat(orders, **SETTINGS, training_state=states[-1])
+    with pytest.raises(ConfigError, match="both given"):
+        train_flat(orders, **SETTINGS, training_state=states[-1], warm_start=other)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 40, -1])
+def test_a_training_state_that_was_cut_is_refused(orders, cut):
+    states: list[bytes] = []
+    train_flat(orders, **SETTINGS, on_epoch=_stopped_after(1, states))
+    with pytest.raises(ArtifactError, match="training state"):
+        train_flat(orders, **SETTINGS, training_state=states[0][:cut])
+
+
+SHORT_OF_MEMORY = """
+import resource, warnings
+import numpy as np, polars as pl
+from argn_assets.engine import TrainingConfig, train_flat
+rng = np.random.default_rng(0)
+table = pl.DataFrame({f"c{i}": rng.integers(0, 100, 60_000).astype(str) for i in range(30)})
+train_flat(table.head(500), max_epochs=1, random_state=1)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 1_200_000_000, resource.RLIM_INFINITY))
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    model = train_flat(table, max_epochs=0.3, batch_size=32_768, model_size="L", random_state=1)
+print([str(w.message) for w in seen if "did not fit" in str(w.message)][0], len(model.history))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_said():
+    assert resource.RLIM_INFINITY
+    done = subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "training goes on with" in done.stdout
