@@ -166,6 +166,16 @@ def test_lengths_of_sequences_are_drawn_from_the_models_distribution():  # E33
     assert abs(np.mean(sizes) - 3.5) < 0.6, "lengths of 1 to 6 rows were trained on, evenly"
 
 
+@pytest.mark.parametrize("name", ["flat_context_l", "sequential_context_s"])
+def test_keys_have_the_type_of_the_contexts(name):  # E9, E43
+    golden = GOLDEN[name]
+    assert golden.context is not None
+    generate = generate_sequential if golden.artifact.is_sequential else generate_flat
+    rows = generate(golden.artifact, ctx_data=golden.context.assign(id=range(100, 124)), random_state=1)
+    assert rows["id"].dtype == "int64"
+    assert set(rows["id"]) <= set(range(100, 124))
+
+
 def test_a_given_prefix_comes_back_and_goes_on():  # E40
     golden = GOLDEN["sequential_context_s"]
     prefix = golden.target.groupby("id").head(2)

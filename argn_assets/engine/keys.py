@@ -5,16 +5,52 @@ Keys are whole numbers or UUIDs, as the column was; context keys are those of th
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from argn_assets.artifact import ModelArtifact
 from argn_assets.schema import ColumnSchema
 from argn_assets.seeds import Seed, mix64
-from argn_assets.tables.dtypes import as_dtype
+from argn_assets.tables.dtypes import as_dtype, dtype_name
+from argn_assets.tables.frames import to_polars
 from argn_assets.tables.pattern_texts import make_texts
 from argn_assets.tables.stats import TableStats
+
+if TYPE_CHECKING:
+    from argn_assets.tables.frames import Frame
+
+IMPORTED = "imported"  # why the columns of an imported model are encoded as they are
+
+
+def stats_of_request(artifact: ModelArtifact, ctx_data: Frame | None, seed_data: Frame | None) -> TableStats:
+    """Return the target's statistics. The context key of an imported model gets the type that the request gives it.
+
+    The peer does not write down of what type keys are.
+    """
+    stats, key = artifact.tgt_stats, artifact.tgt_context_key
+    if key is None or stats.schema.column(key).reason != IMPORTED:
+        return stats
+    for frame, name in ((ctx_data, artifact.ctx_primary_key), (seed_data, key)):
+        table = to_polars(frame) if frame is not None else pl.DataFrame()
+        if name in table.columns:
+            return _with_key_of(stats, key, table[name])
+    return stats
+
+
+def _with_key_of(stats: TableStats, key: str, values: pl.Series) -> TableStats:
+    """Return statistics in which the key column has the type of `values`, and pandas' own type for it."""
+    own = str(values.head(0).to_pandas().dtype)
+    columns = tuple(
+        dataclasses.replace(column, dtype=dtype_name(values.dtype, key), frame_dtype=own)
+        if column.name == key
+        else column
+        for column in stats.schema.columns
+    )
+    return dataclasses.replace(stats, schema=dataclasses.replace(stats.schema, columns=columns))
 
 
 def unmodelled_columns(

@@ -16,7 +16,7 @@ from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.families import FlatGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
 from argn_assets.engine.given import given_from_seed, restore_seed
-from argn_assets.engine.keys import unmodelled_columns
+from argn_assets.engine.keys import stats_of_request, unmodelled_columns
 from argn_assets.engine.rules import DrawRules, mark_rare
 from argn_assets.engine.train import choose_device
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
@@ -58,7 +58,8 @@ class FlatRequest:
         check_flat(artifact)
         if sample_size is not None and sample_size < 0:
             raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
-        self.artifact, self.stats, self.rules = artifact, artifact.tgt_stats, rules
+        self.artifact, self.rules = artifact, rules
+        self.stats = stats_of_request(artifact, ctx_data, seed_data)
         self.context = given_context(artifact, ctx_data)
         self.seed_table = to_polars(seed_data) if seed_data is not None else None
         self.n_rows = self._row_count(sample_size)

@@ -15,7 +15,7 @@ from argn_assets.engine.families import SequenceGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
 from argn_assets.engine.given import given_from_seed, restore_seed
-from argn_assets.engine.keys import new_keys, unmodelled_columns
+from argn_assets.engine.keys import new_keys, stats_of_request, unmodelled_columns
 from argn_assets.engine.request import given_context
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.train import choose_device
@@ -51,7 +51,8 @@ class SequenceRequest:
             raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
         lengths = artifact.tgt_stats.lengths
         assert lengths is not None, "a sequential artifact has lengths"
-        self.artifact, self.stats, self.rules, self.lengths = artifact, artifact.tgt_stats, rules, lengths
+        self.artifact, self.rules, self.lengths = artifact, rules, lengths
+        self.stats = stats_of_request(artifact, ctx_data, seed_data)
         self.key = str(self.stats.schema.context_key)
         self.context = given_context(artifact, ctx_data)
         self.seeds = _SeedRows.of(artifact, self.key, to_polars(seed_data) if seed_data is not None else None)

@@ -21,6 +21,7 @@ from argn_assets.encodings.peer import stats_of_column
 from argn_assets.encodings.peer.lists import PeerListStats
 from argn_assets.engine.families.peer.family import Peer
 from argn_assets.engine.families.peer.layout import PeerColumn, PeerLayout
+from argn_assets.engine.keys import IMPORTED
 from argn_assets.errors import ArtifactError
 from argn_assets.schema import ColumnSchema, TableSchema
 from argn_assets.tables.sequences import SequenceLengths
@@ -160,7 +161,8 @@ def _table_stats(document: dict[str, Any], target: dict[str, Any] | None = None)
     keys = document.get("keys", {})
     columns = {name: stats_of_column(name, column) for name, column in document["columns"].items()}
     schemas = [
-        ColumnSchema(name=key, dtype="string", frame_dtype="string", role="key") for key in dict.fromkeys(keys.values())
+        ColumnSchema(name=key, dtype="string", frame_dtype="string", role="key", reason=IMPORTED)
+        for key in dict.fromkeys(keys.values())
     ]
     schemas += [_column_schema(name, stats) for name, stats in columns.items()]
     n_rows = target["no_of_training_records"] + target["no_of_validation_records"]
@@ -183,7 +185,7 @@ def _column_schema(name: str, stats: Stats) -> ColumnSchema:
     lowest = getattr(inner, "lowest", None)
     kind = "text" if lowest is None else "float" if lowest < 0 else "int"
     dtype, own = _DTYPES.get(inner.NAME, _DTYPES[kind])
-    return ColumnSchema(name=name, dtype=dtype, frame_dtype=own, encoding=stats.NAME, reason="imported")
+    return ColumnSchema(name=name, dtype=dtype, frame_dtype=own, encoding=stats.NAME, reason=IMPORTED)
 
 
 def _columns(document: dict[str, Any], stats: TableStats | None) -> tuple[PeerColumn, ...]:
