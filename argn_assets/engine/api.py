@@ -56,7 +56,9 @@ def train_flat(
         column_roles: `key` (regenerated), `pattern` (made anew in its form: names, e-mails, phones) or `drop`, per
             column; what is not named is modelled.
         primary_key: column that names the row; regenerated, not modelled.
-        ctx_data: table of what is given, one row per key.
+        ctx_data: table of what is given, one row per key. Its list columns are sequences of rows that are given:
+            `orders::amount` and `orders::day` are columns of the sequence `orders`, and lists without `::` of one
+            without a name.
         ctx_primary_key: the key in `ctx_data`.
         tgt_context_key: the same key in `data`.
         ctx_encoding_types: as `encoding_types`, for `ctx_data`.

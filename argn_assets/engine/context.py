@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from argn_assets.errors import ConfigError, DataError, SchemaError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
+from argn_assets.tables.siblings import compute_context_stats
 from argn_assets.tables.split import row_keys
-from argn_assets.tables.stats import EncodingTypes, TableStats, compute_stats
+from argn_assets.tables.stats import EncodingTypes, TableStats
 
 if TYPE_CHECKING:
     from argn_assets.tables.frames import Frame
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """A context table and its codes, one row per row to be trained or generated."""
+    """A context table and its codes, with its siblings, one row per row to be trained or generated."""
 
     table: pl.DataFrame
     encoded: EncodedTable
@@ -35,10 +35,7 @@ class Context:
 
     def of_rows(self, rows: NDArray[np.int64]) -> Context:
         """Return the context of some rows, by their number."""
-        encoded = dataclasses.replace(
-            self.encoded, codes=self.encoded.codes[:, rows], validation=self.encoded.validation[rows]
-        )
-        return Context(self.table[rows], encoded, self.stats)
+        return Context(self.table[rows], self.encoded.of_rows(rows), self.stats)
 
     def keys(self, start: int, stop: int) -> pl.Series | None:
         """Return the keys of some rows; None where the context has no key column."""
@@ -67,14 +64,12 @@ def join_context(
             "ctx_data needs tgt_context_key and ctx_primary_key: the columns that connect the two tables."
         )
     rows_given = to_polars(context)
-    stats = compute_stats(
+    places = place_of_keys(rows_given, primary_key, encoded.keys, context_key)
+    stats = compute_context_stats(
         context, encoding_types, primary_key=primary_key, value_protection=value_protection, seed=seed
     )
-    places = place_of_keys(rows_given, primary_key, encoded.keys, context_key)
     rows = np.repeat(places, np.diff(encoded.offsets))
-    whole = Context.of_table(rows_given, stats).encoded
-    aligned = dataclasses.replace(whole, codes=whole.codes[:, rows], validation=whole.validation[rows])
-    return Context(rows_given[rows], aligned, stats)
+    return Context.of_table(rows_given, stats).of_rows(rows)
 
 
 def place_of_keys(

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from argn_assets.engine.arithmetic import flushed_denormals
-from argn_assets.engine.families import FlatGenerator
+from argn_assets.engine.families import FlatGenerator, RowGenerator
 from argn_assets.engine.outcomes import codes_of_combinations, combination_log_probs
 from argn_assets.engine.rules import ColumnShares, DrawRules
 from argn_assets.engine.sampling import draw, draw_codes, sampled_probabilities
+from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
+from argn_assets.tables.encode import EncodedSibling
 
 _MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 
@@ -51,11 +53,19 @@ class Given:
         observed: which column of which row is given, [C, N].
         offered: which columns any row of the whole request may be given, [C]. They are generated first; a property of
             the request and not of the N rows, so that rows do not depend on their batch.
+        siblings: of the rows' context.
     """
 
     codes: NDArray[np.generic]
     observed: NDArray[np.bool_]
     offered: NDArray[np.bool_]
+    siblings: tuple[EncodedSibling, ...] = ()
+
+    def tiled(self, times: int) -> Given:
+        """Return what is given of all rows again and again, [N] -> [times * N]."""
+        rows = np.tile(np.arange(self.observed.shape[1]), times)
+        siblings = tuple(sibling.of_rows(rows) for sibling in self.siblings)
+        return Given(self.codes[:, rows], self.observed[:, rows], self.offered, siblings)
 
 
 @flushed_denormals()
@@ -82,13 +92,15 @@ def generate_codes(
     """
     n_rows = given.observed.shape[1]
     plan = Plan(model, sub_columns, given.offered, rules)
+    siblings = sibling_rows(given.siblings, model.device)
     result = np.empty((len(sub_columns), n_rows), dtype=np.uint16)
     for start in range(0, n_rows, config.batch_size):
         rows = slice(start, min(start + config.batch_size, n_rows))
         keys = np.arange(first_row + rows.start, first_row + rows.stop, dtype=np.uint64)
         codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
         observed = torch.from_numpy(given.observed[:, rows]).to(model.device)
-        result[:, rows] = plan.fill(codes, observed, keys, seed, config).cpu().numpy().astype(np.uint16)
+        base = model.base_of(of_rows(siblings, rows))
+        result[:, rows] = plan.fill(codes, observed, keys, seed, config, base).cpu().numpy().astype(np.uint16)
     return result
 
 
@@ -107,9 +119,7 @@ def order_of(columns: Sequence[int], offered: NDArray[np.bool_], first: Collecti
 class Plan:
     """The order of generation and what may be drawn at each step."""
 
-    def __init__(
-        self, model: FlatGenerator, sub_columns: list[SubColumn], offered: NDArray[np.bool_], rules: DrawRules
-    ):
+    def __init__(self, model: RowGenerator, sub_columns: list[SubColumn], offered: NDArray[np.bool_], rules: DrawRules):
         self.model, self.sub_columns, self.columns = model, sub_columns, model.columns
         n_context_columns = self.columns[model.n_context] if model.n_context else 0
         self.shares = {number + n_context_columns: shares for number, shares in rules.shares.items()}
@@ -129,7 +139,7 @@ class Plan:
     ) -> Tensor:
         """Return `codes`, [S, B], with everything that is not observed, [C, B], drawn.
 
-        `base` is what rows of sequences see from outside them; see `SequenceGenerator`.
+        `base` is what rows see from outside them; see `SequenceGenerator.base` and `FlatGenerator.base_of`.
         """
         shown = observed[list(self.columns)]  # [S, B]
         n_missing = (~shown).sum(1).tolist()
@@ -201,7 +211,7 @@ def null_flags(sub_columns: Sequence[SubColumn], columns: Sequence[int]) -> dict
     return found
 
 
-def blocked_logits(model: FlatGenerator, rules: DrawRules) -> dict[int, Tensor]:
+def blocked_logits(model: RowGenerator, rules: DrawRules) -> dict[int, Tensor]:
     """Return by position of a sub-column, context counted, what is added to its logits, [K]: 0, or -inf for never."""
     return {
         position + model.n_context: torch.from_numpy(np.where(never, -np.inf, 0.0).astype(np.float32)).to(model.device)

@@ -3,6 +3,7 @@
 # B sequences that are left, G sequences, R rows, S sub-columns, C columns, U sub-columns of the context
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig, Given, Plan
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.sampling import draw_codes
+from argn_assets.engine.siblings import SiblingRows, sibling_rows
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
+from argn_assets.tables.encode import EncodedSibling
 from argn_assets.tables.sequences import SequenceLengths, step_key
 
 
@@ -58,6 +61,7 @@ def generate_sequences(
     config: GenerationConfig,
     rules: DrawRules,
     first_sequence: int = 0,
+    siblings: Sequence[EncodedSibling] = (),
 ) -> GeneratedSequences:
     """Generate sequences, all of them at once.
 
@@ -71,9 +75,11 @@ def generate_sequences(
         config: settings.
         rules: what may be drawn.
         first_sequence: number of the first of the G sequences.
+        siblings: of each sequence's context, G rows each.
     """
     run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence)
-    return run.generate(torch.from_numpy(context.astype(np.int64)).to(model.device))
+    codes = torch.from_numpy(context.astype(np.int64)).to(model.device)
+    return run.generate(codes, sibling_rows(siblings, model.device))
 
 
 class _Run:
@@ -96,11 +102,11 @@ class _Run:
         self.lows, self.highs = (torch.tensor(ends, device=device) for ends in (lengths.lows, lengths.highs))
         self.n_given = torch.from_numpy(np.diff(prefixes.offsets)).to(device)  # [G]
 
-    def generate(self, context: Tensor) -> GeneratedSequences:
+    def generate(self, context: Tensor, siblings: Sequence[SiblingRows]) -> GeneratedSequences:
         """Return the codes of all sequences."""
         model, n_sequences = self.model, context.shape[1]
         sequence = torch.arange(n_sequences, device=context.device)
-        state = model.begin(context)
+        state = model.begin(context, siblings)
         length = self._draw_lengths(state, sequence)  # [B]
         steps: list[tuple[Tensor, Tensor]] = []  # which sequences, and their codes, per step
         step = 0

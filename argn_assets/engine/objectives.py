@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from argn_assets.engine.batches import code_rows, shuffled_batches
+from argn_assets.engine.batches import FlatBatch, code_rows, shuffled_batches
 from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
+from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
 from argn_assets.engine.families.argn.sequential import SequentialModel
+from argn_assets.engine.families.argn.siblings import with_summaries
 from argn_assets.engine.packing import Packed, Windows, batches_of, cut_windows, pack
-from argn_assets.tables.encode import EncodedTable
+from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
+from argn_assets.tables.encode import EncodedSibling, EncodedTable
 from argn_assets.tables.sequences import SequenceLengths
 
 MOST_ORDERS = 4  # orders of the columns in one step, each for an equal share of the rows
@@ -89,36 +92,45 @@ def row_losses(
 
 @dataclass
 class FlatObjective:
-    """Rows that stand alone, or beside a context that stands before them in the block of codes."""
+    """Rows that stand alone, or beside a context: its codes stand before theirs, its siblings beside them."""
 
-    model: FlatModel
+    model: FlatModel | FlatWithSiblings
     encoded: EncodedTable
     any_order: bool
     device: torch.device
 
     def __post_init__(self) -> None:
-        validation = self.encoded.validation
-        self.training = code_rows(self.encoded, np.flatnonzero(~validation), self.device)
-        self.validation = code_rows(self.encoded, np.flatnonzero(validation), self.device)
+        training, validating = (np.flatnonzero(self.encoded.validation == which) for which in (False, True))
+        self.training = code_rows(self.encoded, training, self.device)
+        self.validation = code_rows(self.encoded, validating, self.device)
+        siblings = sibling_rows(tuple(self.encoded.siblings.values()), self.device)
+        self.training_siblings, self.validation_siblings = of_rows(siblings, training), of_rows(siblings, validating)
         self.n_rows, self.validates = len(self.training), len(self.validation) > 0
-        self.model.start_from_marginals(self.training, only=not self.validates)
+        self.row = self.model.row if isinstance(self.model, FlatWithSiblings) else self.model
+        self.row.start_from_marginals(self.training, only=not self.validates)
 
     def rows_per_epoch(self, batch_size: int) -> int:
         """Return the rows of one epoch's batches."""
         return self.n_rows // batch_size * batch_size
 
-    def batches(self, batch_size: int, rng: torch.Generator) -> Iterator[Tensor]:
+    def batches(self, batch_size: int, rng: torch.Generator) -> Iterator[FlatBatch]:
         """Yield one epoch's batches, leaving out the rows that do not fill one."""
         return shuffled_batches(self.training, batch_size, rng)
 
-    def size(self, batch: Tensor) -> int:
+    def size(self, batch: FlatBatch) -> int:
         """Return the rows of a batch."""
-        return len(batch)
+        return len(batch.codes)
 
-    def loss(self, batch: Tensor, dropout: Dropouts, rng: torch.Generator) -> Tensor:
-        """Return the loss of a batch, [B, S], in nats per row."""
-        orders = self.model.ranks(orders_of(len(batch), self.any_order), self.any_order, rng)
-        return row_losses(self.model, batch, self.model.visible_for(orders), dropout) / len(batch)
+    def loss(self, batch: FlatBatch, dropout: Dropouts, rng: torch.Generator) -> Tensor:
+        """Return the loss of a batch in nats per row."""
+        n_rows, row = len(batch.codes), self.row
+        visible = row.visible_for(row.ranks(orders_of(n_rows, self.any_order), self.any_order, rng))
+        base = self._base(of_rows(self.training_siblings, batch.rows.numpy()), dropout)
+        return row_losses(row, batch.codes, visible, dropout, base) / n_rows
+
+    def _base(self, siblings: Sequence[SiblingRows], dropout: Dropouts = NO_DROPOUT) -> Tensor | None:
+        """Return what rows see of the siblings of their context, [B, H]."""
+        return self.model.base(siblings, dropout) if isinstance(self.model, FlatWithSiblings) else None
 
     def validation_loss(self, rng: torch.Generator) -> float:
         """Return the validation loss in nats per row."""
@@ -128,8 +140,9 @@ class FlatObjective:
             for start in range(0, n_rows, VALIDATION_BATCH):
                 codes = self.validation[start : start + VALIDATION_BATCH].long()
                 orders = min(len(codes), 2 * MOST_ORDERS) if self.any_order else 1
-                visible = self.model.visible_for(self.model.ranks(orders, self.any_order, rng))
-                total += float(row_losses(self.model, codes, visible))
+                visible = self.row.visible_for(self.row.ranks(orders, self.any_order, rng))
+                base = self._base(of_rows(self.validation_siblings, slice(start, start + len(codes))))
+                total += float(row_losses(self.row, codes, visible, base=base))
         return total / (n_rows * repeats)
 
 
@@ -142,12 +155,14 @@ class SequenceCodes:
         context: codes of each sequence's context, [U, G].
         lengths: cells of their lengths.
         validation: which sequences validate, [G].
+        siblings: of each sequence's context.
     """
 
     encoded: EncodedTable
     context: NDArray[np.generic]
     lengths: SequenceLengths
     validation: NDArray[np.bool_]
+    siblings: tuple[EncodedSibling, ...] = ()
 
 
 @dataclass
@@ -167,6 +182,7 @@ class SequentialObjective:
         sizes = np.minimum(np.diff(encoded.offsets), data.lengths.most)
         self.codes = code_rows(encoded, np.arange(encoded.n_rows), self.device)
         self.context = torch.from_numpy(np.ascontiguousarray(data.context.T).astype(np.int64)).to(self.device)
+        self.siblings = sibling_rows(data.siblings, self.device)
         self.cells = torch.from_numpy(data.lengths.cell_of(sizes)).to(self.device)
         self.sizes = sizes
         self.training, self.validating = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
@@ -211,8 +227,10 @@ class SequentialObjective:
         codes = self.codes.index_select(0, self._tensor(batch.row)).long()  # [R, S]
         index, left = self._tensor(batch.index), self._tensor(batch.left)
         window = self._tensor(batch.window)
-        context = dropout.embedded(model.embed_context(self.context[sequence]))[window]  # [R, U*E]
+        read = model.siblings.read(of_rows(self.siblings, batch.windows.sequence), dropout)
+        context = with_summaries(dropout.embedded(model.embed_context(self.context[sequence])), read)[window]
         seen = model.seen_before(codes, context, index, batch.sizes, self._tensor(batch.previous), dropout)
+        seen = model.siblings.with_attended(seen, index, read, window)
         lengths = functional.cross_entropy(
             model.length_logits(seen), self.cells[sequence][window], reduction="none"
         )  # [R]

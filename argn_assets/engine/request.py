@@ -135,13 +135,14 @@ def all_sub_columns(artifact: ModelArtifact) -> list[SubColumn]:
 
 
 def with_context(given: Given, context: Context | None, start: int, stop: int) -> Given:
-    """Return what is given of some rows with their context before it, all of it observed."""
+    """Return what is given of some rows with their context before it, all of it observed, and its siblings."""
     if context is None:
         return given
     width, n_rows = len(context.encoded.columns), stop - start
     codes = np.concatenate([context.encoded.codes[:, start:stop].astype(np.uint16), given.codes])
     observed = np.concatenate([np.ones((width, n_rows), dtype=bool), given.observed])
-    return Given(codes, observed, np.concatenate([np.ones(width, dtype=bool), given.offered]))
+    siblings = tuple(sibling.of_rows(slice(start, stop)) for sibling in context.encoded.siblings.values())
+    return Given(codes, observed, np.concatenate([np.ones(width, dtype=bool), given.offered]), siblings)
 
 
 def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | None:
@@ -151,7 +152,8 @@ def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | 
             raise SchemaError("The model was trained without context, so it cannot use ctx_data. Leave ctx_data out.")
         return None
     if ctx_data is None:
-        names = ", ".join(artifact.ctx_stats.columns)
+        stats = artifact.ctx_stats
+        names = ", ".join(name for part in (stats, *stats.siblings.values()) for name in part.columns)
         raise SchemaError(f"The model was trained with context. Pass ctx_data with the columns {names}.")
     return Context.of_table(to_polars(ctx_data), artifact.ctx_stats)
 

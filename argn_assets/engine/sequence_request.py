@@ -22,7 +22,7 @@ from argn_assets.engine.train import choose_device
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
-from argn_assets.tables.encode import decode_codes
+from argn_assets.tables.encode import EncodedSibling, decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
 from argn_assets.tables.sequences import bring_together, starts_at
 from argn_assets.tables.split import row_keys
@@ -101,11 +101,13 @@ class SequenceRequest:
         stats, n_sequences = self.stats, stop - start
         prefixes, seed_rows = self._prefixes(start, stop)
         context: NDArray[np.generic] = np.zeros((0, n_sequences), dtype=np.uint8)
+        siblings: list[EncodedSibling] = []
         if self.context is not None:
             context = self.context.encoded.codes[:, start:stop]
+            siblings = [s.of_rows(slice(start, stop)) for s in self.context.encoded.siblings.values()]
         sub_columns = list(full_sub_columns(stats.sub_columns()))
         made = generate_sequences(
-            self.model, sub_columns, context, prefixes, self.lengths, seed, config, self.rules, start
+            self.model, sub_columns, context, prefixes, self.lengths, seed, config, self.rules, start, siblings
         )
         sizes, n_rows = np.diff(made.offsets), int(made.offsets[-1])
         starts = starts_at(made.offsets[np.append(sizes > 0, True)])

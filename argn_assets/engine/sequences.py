@@ -19,6 +19,7 @@ from argn_assets.engine.train import Beginning, train_model
 from argn_assets.errors import ConfigError, DataError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
+from argn_assets.tables.siblings import compute_context_stats
 from argn_assets.tables.stats import EncodingTypes, compute_stats
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from argn_assets.tables.frames import Frame
 
 SEQUENCES_AT_ONCE = 1 << 14
+SIBLING_STEPS_AT_ONCE = 1 << 19  # sequences times the longest sibling of each, all of which are attended to
 
 
 def train_sequential(
@@ -62,7 +64,8 @@ def train_sequential(
             column of `tgt_data`; what is not named is modelled.
         tgt_primary_key: column that names the row; regenerated, not modelled.
         ctx_data: table of what is given of each sequence, one row per key. Keys without rows in `tgt_data` are
-            sequences of length 0.
+            sequences of length 0. Its list columns are sequences of rows that are given: `orders::amount` and
+            `orders::day` are columns of the sequence `orders`, and lists without `::` one without a name.
         ctx_primary_key: the key in `ctx_data`; None takes the name of `tgt_context_key`.
         ctx_encoding_types: as `tgt_encoding_types`, for `ctx_data`.
         max_sequence_window: rows of a sequence that are trained on together, at most.
@@ -106,7 +109,7 @@ def train_sequential(
     context = None
     if ctx_data is not None:
         ctx_key = ctx_primary_key or tgt_context_key
-        ctx_stats = compute_stats(
+        ctx_stats = compute_context_stats(
             ctx_data, ctx_encoding_types, primary_key=ctx_key, value_protection=value_protection, seed=root.value
         )
         table = to_polars(ctx_data)
@@ -183,5 +186,12 @@ def generate_sequential(
     """
     rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
     request = SequenceRequest(artifact, sample_size, ctx_data, seed_data, device, rules)
-    config = generation_config(sampling_temperature, sampling_top_p, batch_size or SEQUENCES_AT_ONCE)
+    config = generation_config(sampling_temperature, sampling_top_p, batch_size or sequences_at_once(artifact))
     return request.frame(root_seed(random_state), config)
+
+
+def sequences_at_once(artifact: ModelArtifact) -> int:
+    """Return how many sequences are generated at a time where the caller does not say."""
+    siblings = artifact.ctx_stats.siblings.values() if artifact.ctx_stats else ()
+    longest = max((stats.lengths.most for stats in siblings if stats.lengths), default=1)
+    return max(1, min(SEQUENCES_AT_ONCE, SIBLING_STEPS_AT_ONCE // longest))

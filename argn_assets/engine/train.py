@@ -13,11 +13,19 @@ from argn_assets.artifact import EpochRecord, ModelArtifact
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.config import TrainingConfig
 from argn_assets.engine.families.argn.flat import FlatModel
-from argn_assets.engine.families.argn.layout import NetworkLayout, SequentialLayout, layout_of
+from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
+from argn_assets.engine.families.argn.layout import (
+    FlatWithSiblingsLayout,
+    NetworkLayout,
+    SequentialLayout,
+    layout_of,
+    siblings_layout,
+)
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, Run
 from argn_assets.errors import ConfigError, DataError
+from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedTable
 from argn_assets.tables.sequences import SequenceLengths
@@ -43,6 +51,7 @@ class Beginning:
 
 
 DRAWN = Beginning()
+Layout = NetworkLayout | FlatWithSiblingsLayout | SequentialLayout
 
 
 def train_model(
@@ -64,7 +73,7 @@ def train_model(
         config: settings.
         seed: decides the first weights, the order of rows and columns, and dropout.
         on_epoch: told after every epoch; returning True ends the training, keeping the best weights.
-        context: the codes of the context of each row or sequence, N or G rows; or None.
+        context: the codes of the context of each row or sequence, N or G rows, and its siblings; or None.
         context_stats: statistics of the context.
         beginning: what to go on from; drawn weights by default.
     Raises:
@@ -76,7 +85,7 @@ def train_model(
         raise DataError("The encoded table has no rows. Training needs at least one.")
     lengths = _lengths(encoded, stats)
     layout = _layout(encoded, context, lengths, config)
-    row = layout.row if isinstance(layout, SequentialLayout) else layout
+    row = layout if isinstance(layout, NetworkLayout) else layout.row
     weights: dict[str, np.ndarray] = {}
     history: tuple[EpochRecord, ...] = ()
     if row.cardinalities or lengths is not None:
@@ -97,13 +106,14 @@ def train_model(
         model_size=config.model_size,
         network=layout.to_json(),
         tgt_cardinalities={s.name: s.cardinality for s in encoded.sub_columns},
-        ctx_cardinalities={s.name: s.cardinality for s in context.sub_columns} if context else {},
+        ctx_cardinalities=_context_cardinalities(context) if context else {},
         enable_flexible_generation=config.any_order,
         tgt_stats=stats if lengths is None else dataclasses.replace(stats, lengths=lengths),
         ctx_stats=context_stats,
         tgt_seq_len_min=lengths.least if lengths else 1,
         tgt_seq_len_max=lengths.most if lengths else 1,
         tgt_seq_len_median=lengths.median if lengths else 1,
+        ctx_seq_len_median=max((s.median for s in _sibling_lengths(context_stats)), default=1),
         tgt_primary_key=stats.schema.primary_key,
         tgt_context_key=stats.schema.context_key,
         ctx_primary_key=context_stats.schema.primary_key if context_stats else None,
@@ -126,36 +136,60 @@ def _lengths(encoded: EncodedTable, stats: TableStats) -> SequenceLengths | None
     return stats.lengths.with_empty() if (np.diff(encoded.offsets) == 0).any() else stats.lengths
 
 
+def _sibling_lengths(context_stats: TableStats | None) -> list[SequenceLengths]:
+    siblings = context_stats.siblings.values() if context_stats else ()
+    return [sibling.lengths for sibling in siblings if sibling.lengths is not None]
+
+
+def _context_cardinalities(context: EncodedTable) -> dict[str, int]:
+    subs = [*context.sub_columns]
+    for sibling in context.siblings.values():
+        subs += full_sub_columns(sibling.columns)
+    return {sub.name: sub.cardinality for sub in subs}
+
+
 def _layout(
     encoded: EncodedTable, context: EncodedTable | None, lengths: SequenceLengths | None, config: TrainingConfig
-) -> NetworkLayout | SequentialLayout:
+) -> Layout:
     groups = [[s.cardinality for s in subs] for subs in encoded.columns.values()]
     given = [[s.cardinality for s in subs] for subs in context.columns.values()] if context else []
+    siblings = siblings_layout(_sibling_groups(context), config.model_size, attends=lengths is not None)
     if lengths is None:
-        return layout_of([*given, *groups], len(given), config.model_size)
+        row = layout_of([*given, *groups], len(given), config.model_size)
+        return FlatWithSiblingsLayout(row, siblings) if siblings.cardinalities and groups else row
     return SequentialLayout(
         row=layout_of(groups, 0, config.model_size),
         context=tuple(cardinality for group in given for cardinality in group),
         n_lengths=len(lengths.lows),
         window=config.max_sequence_window,
+        siblings=siblings,
     )
 
 
+def _sibling_groups(context: EncodedTable | None) -> list[list[int]]:
+    """Return the cardinalities of the sub-columns of each sibling."""
+    siblings = context.siblings.values() if context else ()
+    return [[sub.cardinality for subs in sibling.columns.values() for sub in subs] for sibling in siblings]
+
+
 def _objective(
-    layout: NetworkLayout | SequentialLayout,
+    layout: Layout,
     encoded: EncodedTable,
     context: EncodedTable | None,
     lengths: SequenceLengths | None,
     config: TrainingConfig,
     device: torch.device,
 ) -> Objective:
-    if isinstance(layout, NetworkLayout) or lengths is None or encoded.offsets is None:
-        flat = layout.row if isinstance(layout, SequentialLayout) else layout
-        return FlatObjective(FlatModel(flat).to(device), _joined(encoded, context), config.any_order, device)
+    if not isinstance(layout, SequentialLayout):
+        flat = FlatWithSiblings(layout) if isinstance(layout, FlatWithSiblingsLayout) else FlatModel(layout)
+        return FlatObjective(flat.to(device), _joined(encoded, context), config.any_order, device)
+    assert lengths is not None, "a layout of sequences has cells of lengths"
+    assert encoded.offsets is not None, "a layout of sequences has sequences"
     n_sequences = len(encoded.offsets) - 1
     codes = np.zeros((0, n_sequences), dtype=np.uint8) if context is None else context.codes
     validation = encoded.validation[encoded.offsets[:-1]] if context is None else context.validation
-    data = SequenceCodes(encoded, codes, lengths, validation)
+    siblings = tuple(context.siblings.values()) if context is not None else ()
+    data = SequenceCodes(encoded, codes, lengths, validation, siblings)
     return SequentialObjective(SequentialModel(layout).to(device), data, config.any_order, device)
 
 
@@ -165,4 +199,4 @@ def _joined(encoded: EncodedTable, context: EncodedTable | None) -> EncodedTable
         return encoded
     dtype = np.promote_types(encoded.codes.dtype, context.codes.dtype)
     codes = np.concatenate([context.codes.astype(dtype), encoded.codes.astype(dtype)])
-    return EncodedTable({}, codes, encoded.validation)
+    return EncodedTable({}, codes, encoded.validation, siblings=context.siblings)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine.siblings import SiblingRows
 
 
 class FlatSteps(Protocol):
@@ -35,7 +36,7 @@ class FlatSteps(Protocol):
     def begin(self, codes: Tensor, shown: Tensor, base: Any = None) -> Any:
         """Return what the first step sees: codes, [S, B] int64, where `shown`, [S, B], and nothing elsewhere.
 
-        `base` is what a row of a sequence sees from outside it, as `SequenceGenerator.base` gives it.
+        `base` is what rows see from outside them, as `SequenceGenerator.base` or `FlatGenerator.base_of` gives it.
         """
 
     def logits(self, step: int, seen: Any) -> Tensor:
@@ -51,8 +52,8 @@ class FlatSteps(Protocol):
         """Return what is seen with every row `times` times in a row, as a copy, [B] -> [B * times]."""
 
 
-class FlatGenerator(Protocol):
-    """A loaded model of a flat table."""
+class RowGenerator(Protocol):
+    """A loaded model that generates rows, each from what was shown of it and what it sees from outside."""
 
     @property
     def device(self) -> torch.device:
@@ -70,11 +71,18 @@ class FlatGenerator(Protocol):
         """Arrange the sub-columns in an order, [S]; only its first `n_given` are ever shown when a batch begins."""
 
 
-class SequenceGenerator(FlatGenerator, Protocol):
-    """A loaded model of sequences: it generates their rows as a `FlatGenerator` does, from a state per sequence."""
+class FlatGenerator(RowGenerator, Protocol):
+    """A loaded model of a flat table."""
 
-    def begin(self, context: Tensor) -> Any:
-        """Return the state of sequences before their first row, of their context's codes, [U, B] int64."""
+    def base_of(self, siblings: Sequence[SiblingRows]) -> Any:
+        """Return what rows see of their context's siblings, of which each holds one sequence per row; or None."""
+
+
+class SequenceGenerator(RowGenerator, Protocol):
+    """A loaded model of sequences: it generates their rows from a state per sequence."""
+
+    def begin(self, context: Tensor, siblings: Sequence[SiblingRows] = ()) -> Any:
+        """Return the state of sequences before their first row, of the codes, [U, B], and siblings of their context."""
 
     def length_logits(self, state: Any) -> Tensor:
         """Return the logits of the length of the whole sequence, [B, cells of lengths]."""

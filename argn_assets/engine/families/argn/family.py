@@ -7,7 +7,8 @@ import torch
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.families import GeneratorFamily
 from argn_assets.engine.families.argn.flat import FlatModel
-from argn_assets.engine.families.argn.layout import NetworkLayout, SequentialLayout
+from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
+from argn_assets.engine.families.argn.layout import FlatWithSiblingsLayout, NetworkLayout, SequentialLayout
 from argn_assets.engine.families.argn.sequence_steps import ArgnSequence
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.steps import ArgnFlat
@@ -21,8 +22,12 @@ class Argn(GeneratorFamily):
     @classmethod
     def load_flat(cls, artifact: ModelArtifact, device: torch.device, dtype: torch.dtype = torch.float32) -> ArgnFlat:
         """Return the artifact's network, ready to use, on the device."""
-        model = FlatModel(NetworkLayout.from_json(artifact.network), artifact.get_weights_state_dict())
-        return ArgnFlat(model.to(device, dtype).eval())
+        weights = artifact.get_weights_state_dict()
+        if "siblings" in artifact.network:
+            model = FlatWithSiblings(FlatWithSiblingsLayout.from_json(artifact.network), weights)
+            model = model.to(device, dtype).eval()
+            return ArgnFlat(model.row, model.base)
+        return ArgnFlat(FlatModel(NetworkLayout.from_json(artifact.network), weights).to(device, dtype).eval())
 
     @classmethod
     def load_sequential(

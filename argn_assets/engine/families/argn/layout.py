@@ -136,6 +136,60 @@ def layout_of(groups: Sequence[Sequence[int]], n_context_columns: int, model_siz
 
 
 @dataclass(frozen=True)
+class SiblingsLayout:
+    """What reads the siblings: whole sequences of rows that are given of a subject.
+
+    Attributes:
+        cardinalities: codes of each sub-column, of each sibling.
+        embedding: numbers per sub-column.
+        width: numbers that a row's features have, and its memory.
+        attends: whether rows attend to the siblings' rows, as those of a sequence do.
+    """
+
+    cardinalities: tuple[tuple[int, ...], ...]
+    embedding: int
+    width: int
+    attends: bool
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> SiblingsLayout:
+        """Read what `dataclasses.asdict` wrote, from JSON."""
+        cardinalities = tuple(tuple(own) for own in document["cardinalities"])
+        return cls(cardinalities, document["embedding"], document["width"], document["attends"])
+
+
+NO_SIBLINGS = SiblingsLayout((), 0, 0, False)
+
+
+def siblings_layout(groups: Sequence[Sequence[int]], model_size: str, attends: bool) -> SiblingsLayout:
+    """Return the layout for siblings given as the cardinalities of their sub-columns."""
+    width = WIDTHS[model_size]
+    return SiblingsLayout(tuple(map(tuple, groups)), width.embedding, width.history // 2, attends)
+
+
+@dataclass(frozen=True)
+class FlatWithSiblingsLayout:
+    """The network of a flat table whose context has siblings.
+
+    Attributes:
+        row: the network of one row, with the flat part of the context.
+        siblings: what reads the siblings.
+    """
+
+    row: NetworkLayout
+    siblings: SiblingsLayout
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads back to an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> FlatWithSiblingsLayout:
+        """Read what `to_json` wrote."""
+        return cls(NetworkLayout.from_json(document["row"]), SiblingsLayout.from_json(document["siblings"]))
+
+
+@dataclass(frozen=True)
 class SequentialLayout:
     """The network of sequences: that of a row, and what a row sees of its context, its place and the rows before it.
 
@@ -144,19 +198,25 @@ class SequentialLayout:
         context: cardinalities of the context's sub-columns, [U].
         n_lengths: cells of lengths.
         window: rows of a sequence that are trained on together, at most.
+        siblings: what reads the siblings.
     """
 
     row: NetworkLayout
     context: tuple[int, ...]
     n_lengths: int
     window: int
+    siblings: SiblingsLayout = NO_SIBLINGS
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads back to an equal value."""
-        return dataclasses.asdict(self)
+        document = dataclasses.asdict(self)
+        if not self.siblings.cardinalities:
+            del document["siblings"]
+        return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> SequentialLayout:
         """Read what `to_json` wrote."""
         row = NetworkLayout.from_json(document["row"])
-        return cls(row, tuple(document["context"]), document["n_lengths"], document["window"])
+        siblings = SiblingsLayout.from_json(document["siblings"]) if "siblings" in document else NO_SIBLINGS
+        return cls(row, tuple(document["context"]), document["n_lengths"], document["window"], siblings)

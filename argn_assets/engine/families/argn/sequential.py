@@ -21,27 +21,22 @@ from torch.nn import functional
 from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
 from argn_assets.engine.families.argn.flat import drawn_weights as drawn_row_weights
 from argn_assets.engine.families.argn.layout import SequentialLayout
+from argn_assets.engine.families.argn.places import PLACE_WIDTH, PLACES, embed_places, place_edges
 from argn_assets.engine.families.argn.recurrence import scan
+from argn_assets.engine.families.argn.siblings import Siblings, attended_width, named_under, summary_width
+from argn_assets.engine.families.argn.siblings import drawn_weights as drawn_sibling_weights
 
-PLACES = 64  # buckets of places in a sequence: exact up to 16, then each a quarter longer than the one before
-PLACE_WIDTH = 16
 LENGTH_HIDDEN = 128
 RECURRENCES = 2
-
-
-def place_edges() -> list[int]:
-    """Return the first place of each bucket, [PLACES]."""
-    edges = [*range(17)]
-    while len(edges) < PLACES:
-        edges.append(int(edges[-1] * 1.25))
-    return edges
 
 
 def drawn_weights(layout: SequentialLayout) -> dict[str, Tensor]:
     """Return the weights that training starts from, by name, drawn from torch's generator."""
     width = layout.row.width
-    n_row, n_context = len(layout.row.cardinalities) * width.embedding, len(layout.context) * width.embedding
-    n_seen = width.history + n_row + PLACE_WIDTH + n_context
+    n_row = len(layout.row.cardinalities) * width.embedding
+    n_context = len(layout.context) * width.embedding + summary_width(layout.siblings)
+    n_before = width.history + n_row + PLACE_WIDTH + n_context
+    n_seen = n_before + attended_width(layout.siblings)
     n_hidden = sum(len(b.sub_columns) * b.width for b in layout.row.blocks)
 
     def uniform(*shape: int) -> Tensor:
@@ -63,7 +58,8 @@ def drawn_weights(layout: SequentialLayout) -> dict[str, Tensor]:
     weights["length_hidden_bias"] = torch.zeros(LENGTH_HIDDEN)
     weights["length_weight"] = uniform(LENGTH_HIDDEN, layout.n_lengths)
     weights["length_bias"] = torch.zeros(layout.n_lengths)
-    return weights
+    drawn = drawn_sibling_weights(layout.siblings, n_before)
+    return weights | {f"siblings.{name}": value for name, value in drawn.items()}
 
 
 class SequentialModel(nn.Module):
@@ -76,7 +72,8 @@ class SequentialModel(nn.Module):
         super().__init__()
         self.layout = layout
         given = drawn_weights(layout) if weights is None else weights
-        self.row = FlatModel(layout.row, {n.removeprefix("row."): w for n, w in given.items() if n.startswith("row.")})
+        self.row = FlatModel(layout.row, named_under("row.", given))
+        self.siblings = Siblings(layout.siblings, named_under("siblings.", given))
         self.context_embedding = nn.Parameter(given["context_embedding"])  # [sum of the context's cardinalities, E]
         self.passed = nn.Parameter(given["passed"])  # [PLACES, P]
         self.left = nn.Parameter(given["left"])  # [PLACES, P]
@@ -98,7 +95,7 @@ class SequentialModel(nn.Module):
 
     def place(self, table: Tensor, places: Tensor) -> Tensor:
         """Return the embedding of places in a sequence, [R] -> [R, P], from one of the two tables."""
-        return functional.embedding(torch.bucketize(places, self.edges, right=True) - 1, table)
+        return embed_places(table, places, self.edges)
 
     def remember(self, inputs: Tensor, sizes: list[int]) -> Tensor:
         """Return the memory after each row, [R, D], of inputs in packed order."""

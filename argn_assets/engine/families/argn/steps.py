@@ -3,19 +3,20 @@
 # B rows, S sub-columns, E embedding width, H hidden units, W hidden units of one sub-column, K cardinality
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from argn_assets.engine.families.argn.flat import FlatModel
+from argn_assets.engine.siblings import SiblingRows
 
 
 class ArgnFlat:
-    """A loaded flat model; a `FlatGenerator`."""
+    """A loaded flat model; a `FlatGenerator`. `base` reads the siblings of a context that has some."""
 
-    def __init__(self, model: FlatModel):
-        self.model = model
+    def __init__(self, model: FlatModel, base: Callable[[Sequence[SiblingRows]], Tensor] | None = None):
+        self.model, self._base = model, base
         self.device = model.offsets.device
         self.columns: Sequence[int] = model.layout.columns
         self.n_context = model.layout.n_context
@@ -24,12 +25,16 @@ class ArgnFlat:
         """Arrange the sub-columns in an order, [S]; only its first `n_given` are ever shown when a batch begins."""
         return ArgnSteps(self.model, order, n_given)
 
+    def base_of(self, siblings: Sequence[SiblingRows]) -> Tensor | None:
+        """Return what rows see of their context's siblings, [B, H]; None of a model without."""
+        return self._base(siblings) if self._base is not None else None
+
 
 class ArgnSteps:
     """The first layer's weights in the order of the steps, so that every step reads a prefix of what is seen.
 
-    What is seen is the embeddings in that order, [B, S*E], zero for what is not shown; after them, in
-    sequences, what the row sees from outside, [B, H].
+    What is seen is the embeddings in that order, [B, S*E], zero for what is not shown; after them, in sequences and
+    beside siblings, what the row sees from outside, [B, H].
     """
 
     def __init__(self, model: FlatModel, order: Sequence[int], n_given: int):
@@ -42,7 +47,7 @@ class ArgnSteps:
     def begin(self, codes: Tensor, shown: Tensor, base: Tensor | None = None) -> Tensor:
         """Return what the first step sees: codes, [S, B] int64, where `shown`, [S, B], and nothing elsewhere.
 
-        `base` is what a row of a sequence sees from outside it, [B, H]; see `SequentialModel.base`.
+        `base` is what a row sees from outside it, [B, H]; see `SequentialModel.base` and `FlatWithSiblings.base`.
         """
         embedded = self.model.embed(torch.where(shown, codes, 0).t()) * shown.t().unsqueeze(2)  # [B, S, E]
         ordered = embedded[:, self.order].flatten(1)

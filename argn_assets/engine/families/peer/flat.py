@@ -12,6 +12,7 @@ from argn_assets.engine.families.peer.context import ContextReader
 from argn_assets.engine.families.peer.layout import PeerLayout
 from argn_assets.engine.families.peer.network import PeerNetwork, Weights, load_network
 from argn_assets.engine.families.peer.steps import PeerSteps
+from argn_assets.engine.siblings import SiblingRows
 
 
 class PeerFlat:
@@ -29,6 +30,9 @@ class PeerFlat:
     def steps(self, order: Sequence[int], n_given: int) -> PeerSteps:
         """Arrange the sub-columns in an order, [S]; only its first `n_given` are ever shown when a batch begins."""
         return PeerSteps(self.network, order, n_given, self.n_context, 0, self._base)
+
+    def base_of(self, siblings: Sequence[SiblingRows]) -> None:
+        """Return nothing: the lists of an imported context are sub-columns."""
 
     def _base(self, codes: Tensor) -> Tensor:
         """Return the first layer of what the context's codes say, [U, B] -> [B, H]."""

@@ -14,6 +14,7 @@ from argn_assets.engine.families.peer.context import ContextReader, PeerContext
 from argn_assets.engine.families.peer.layout import PeerLayout
 from argn_assets.engine.families.peer.network import Weights, load_lstm, load_network
 from argn_assets.engine.families.peer.steps import PeerSteps
+from argn_assets.engine.siblings import SiblingRows
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,11 @@ class PeerSequence:
         """Arrange the sub-columns of a row in an order, [S]; only its first `n_given` are shown when a batch begins."""
         return PeerSteps(self.network, order, n_given, 0, 3 * self.n_digits)
 
-    def begin(self, context: Tensor) -> PeerState:
-        """Return the state of sequences before their first row, of their context's codes, [U, B] int64."""
+    def begin(self, context: Tensor, siblings: Sequence[SiblingRows] = ()) -> PeerState:
+        """Return the state of sequences before their first row, of their context's codes, [U, B] int64.
+
+        An imported context has no siblings beside its codes: its lists are sub-columns.
+        """
         read = self.reader.read(context)
         nothing = read.flat.new_zeros(context.shape[1], 1, self.recurrence.input_size)
         history, memory = self.recurrence(nothing)
