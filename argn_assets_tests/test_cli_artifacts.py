@@ -82,6 +82,8 @@ def test_list_orphaned_shows_what_nothing_names(root: Path) -> None:
     young = orphan(root, old=False)
     assert name == young, "putting it again made it young"
     assert shown("list-orphaned", "--dataset", "people") == []
+    assert "1 more, named by nothing yet" in argn("list-orphaned").output
+    assert name in argn("list-orphaned", "--grace-hours", "0").output
     orphan_again = orphan(root)
     assert shown("list-orphaned") == [{"dataset": "people", "name": orphan_again, "bytes": 4}]
     assert name in argn("list-orphaned", "--dataset", "people").output

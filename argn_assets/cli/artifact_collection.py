@@ -41,18 +41,21 @@ def list_orphaned(datasets: tuple[str, ...], grace_hours: float, as_json: bool) 
 
     store = open_store()
     collector = Collector(store, grace_period_hours=grace_hours)
-    found = [
-        {"dataset": dataset, "name": blob.path.split("/", 2)[2], "bytes": blob.size_bytes}
-        for dataset in stored_datasets(store, datasets)
-        for blob in collector.find_orphans(dataset)
-    ]
+    asked = stored_datasets(store, datasets)
+    unnamed = [(dataset, blob) for dataset in asked for blob in collector.unnamed_blobs(dataset)]
+    old = [(dataset, blob) for dataset, blob in unnamed if blob.touched_at <= collector.grace_begins]
+    rows = [(dataset, blob.path.split("/", 2)[2], blob.size_bytes) for dataset, blob in old]
     if as_json:
-        print_json(found)
-    elif not found:
-        click.echo("No orphaned artifacts.")
+        print_json([{"dataset": dataset, "name": name, "bytes": size} for dataset, name, size in rows])
+        return
+    if rows:
+        print_table(["data set", "file", "bytes"], [(dataset, name, f"{size:,}") for dataset, name, size in rows])
     else:
-        print_table(
-            ["data set", "file", "bytes"], [(str(it["dataset"]), str(it["name"]), f"{it['bytes']:,}") for it in found]
+        click.echo("No orphaned artifacts.")
+    if len(unnamed) > len(old):
+        young = len(unnamed) - len(old)
+        click.echo(
+            f"{young} more, named by nothing yet, made or used within the last {grace_hours:g} hours: they stay."
         )
 
 
