@@ -13,11 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from argn_assets.datasets import DatasetSpec, check_tables, read_tables
-from argn_assets.engine import ModelArtifact, TrainingConfig, generate_flat, train_model
+from argn_assets.datasets import DatasetSpec, check_foreign_keys, check_tables, read_tables
+from argn_assets.engine import ModelArtifact, TrainingConfig
+from argn_assets.orchestration.one_table import (
+    compute_table_stats,
+    draw_holdout,
+    encode_with_context,
+    generate_table,
+    train_table,
+)
+from argn_assets.orchestration.report import compare_table
 from argn_assets.quality import compare_tables
 from argn_assets.seeds import Seed
-from argn_assets.tables import compute_stats, encode_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +46,7 @@ class SyntheticTable:
 
 
 def synthesize(spec: DatasetSpec, *, on_epoch: OnEpoch | None = None) -> dict[str, SyntheticTable]:
-    """Read a data set's tables, learn them, generate them anew and measure the result, table by table.
+    """Read a data set's tables, learn them, generate them anew and measure the result, parents before their children.
 
     Args:
         spec: the declared data set.
@@ -49,42 +56,23 @@ def synthesize(spec: DatasetSpec, *, on_epoch: OnEpoch | None = None) -> dict[st
     """
     tables = read_tables(spec)
     check_tables(spec, tables)
-    return {name: _synthesize(spec, name, table, on_epoch) for name, table in tables.items()}
-
-
-def _synthesize(spec: DatasetSpec, name: str, table: pl.DataFrame, on_epoch: OnEpoch | None) -> SyntheticTable:
-    declared, root = spec.tables[name], Seed(spec.seed)
-    stats = compute_stats(
-        table,
-        declared.encoding_types(),
-        primary_key=declared.primary_key,
-        column_roles=declared.column_roles(),
-        value_protection=spec.value_protection,
-        seed=root.child("stats", name).value,
-    )
-    encoded = encode_table(table, stats, seed=root.child("encode", name).value, validation_split=spec.holdout)
+    check_foreign_keys(spec, tables)
     config = TrainingConfig(
         model_size=spec.generator.model_size,
         max_epochs=spec.generator.max_epochs,
         max_training_time=spec.generator.max_training_time,
         batch_size=spec.generator.batch_size,
     )
-    artifact = train_model(encoded, stats, config, root.child("train", name), on_epoch=on_epoch)
-    synthetic = generate_flat(
-        artifact,
-        None if spec.sampling.rows == "same" else spec.sampling.rows,
-        sampling_temperature=spec.sampling.temperature,
-        sampling_top_p=spec.sampling.top_p,
-        random_state=root.child("generate", name).value,
-    )
-    target = spec.target_column()
-    quality = compare_tables(
-        table.filter(~encoded.validation),
-        table.filter(encoded.validation),
-        synthetic,
-        name=name,
-        keys=declared.regenerated(),
-        target=target[1] if target and target[0] == name else None,
-        seed=root.child("report").value,
-    )
-    return SyntheticTable(artifact, synthetic, quality)
+    settings = {**spec.sampling.model_dump(), "seed": spec.seed}
+    held = draw_holdout(spec, tables)
+    artifacts: dict[str, ModelArtifact] = {}
+    made: dict[str, pl.DataFrame] = {}
+    for name in spec.ordered_tables():  # parents first
+        stats = compute_table_stats(spec, name, tables)
+        encoded = encode_with_context(spec, name, tables, stats, held)
+        artifacts[name] = train_table(stats, encoded, config, Seed(spec.seed).child("train", name), on_epoch)
+        made[name] = generate_table(spec, name, artifacts[name], made, settings=settings)
+    return {
+        name: SyntheticTable(artifacts[name], made[name], compare_table(spec, name, tables, held, made, compare_tables))
+        for name in spec.tables
+    }

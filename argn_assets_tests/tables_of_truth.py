@@ -87,3 +87,39 @@ def visits(context: pl.DataFrame, seed: int = 2) -> pl.DataFrame:
             "is_last": step + 1 == np.repeat(sizes, sizes),
         }
     )
+
+
+def family_shop(n_customers: int = 300, seed: int = 0) -> dict[str, pl.DataFrame]:
+    """Customers, their orders, and the items of these.
+
+    A `new` customer has at most one order, a `regular` one two, a `loyal` one four. Loyal customers order in the `app`,
+    all others on the `web`; the `place` of an order counts from 1 in the order of a customer's orders. An order in the
+    app has three items, one on the web has one; the `price` of an item is below 10 on the web and above 20 in the app;
+    its `language` is that of the customer's country.
+    """
+    rng = np.random.default_rng(seed)
+    segment = rng.choice(["new", "regular", "loyal"], n_customers, p=[0.3, 0.4, 0.3])
+    german = rng.random(n_customers) < 0.6
+    customers = pl.DataFrame(
+        {"id": np.arange(n_customers) + 5000, "segment": segment, "country": np.where(german, "DE", "FR")}
+    )
+    n_orders = np.select([segment == "new", segment == "regular"], [rng.integers(0, 2, n_customers), 2], 4)
+    of_customer = np.repeat(np.arange(n_customers), n_orders)
+    app = segment[of_customer] == "loyal"
+    orders = pl.DataFrame(
+        {
+            "number": [f"order-{i:05}" for i in range(len(of_customer))],
+            "customer": of_customer + 5000,
+            "channel": np.where(app, "app", "web"),
+            "place": np.arange(len(of_customer)) - np.repeat(np.cumsum(n_orders) - n_orders, n_orders) + 1,
+        }
+    )
+    of_order = np.repeat(np.arange(len(orders)), np.where(app, 3, 1))
+    items = pl.DataFrame(
+        {
+            "order": orders["number"].gather(of_order),
+            "price": np.where(app[of_order], rng.integers(21, 40, len(of_order)), rng.integers(1, 10, len(of_order))),
+            "language": np.where(german[of_customer][of_order], "de", "fr"),
+        }
+    )
+    return {"customers": customers, "orders": orders, "items": items}

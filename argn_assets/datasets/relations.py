@@ -6,6 +6,7 @@ The tables are read or generated ones: what trains a model and what it generates
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from argn_assets.datasets.messages import listing, shows_values
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from argn_assets.datasets.spec import DatasetSpec
 
 _MOST_SHOWN = 10  # rows and values that a message lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequences:
+    """Whose sequences the rows of a table are.
+
+    Attributes:
+        key: the column of the table that names the sequence of each row.
+        primary_key: the column of the parents that it refers to.
+        training, holdout, synthetic: the parents of each table's rows with what is given of a sequence, one row per
+            sequence; those without rows too. No holdout leaves out every figure that needs it.
+    """
+
+    key: str
+    primary_key: str
+    training: pl.DataFrame
+    holdout: pl.DataFrame | None
+    synthetic: pl.DataFrame
 
 
 def check_foreign_keys(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> None:

@@ -50,7 +50,7 @@ class SamplingSpec(Declared):
     rows: RowCount = "same"  # as many as were read, or a number
     temperature: Annotated[Number, Field(gt=0)] = 1.0
     top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
-    rare: Annotated[Literal["sample"], later("sample")] = "sample"
+    rare: Literal["sample", "constant"] = "sample"  # what stands for a rare value: another one, or the text _RARE_
 
 
 class RetrainSpec(Declared):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
 from argn_assets.errors import EngineError, UserError
 from argn_assets.orchestration.check_outcomes import (
     codes_check,
+    keys_check,
     loads_check,
     loss_check,
     raw_checks,
@@ -28,8 +29,17 @@ from argn_assets.orchestration.facts import (
     StageFacts,
     StageResult,
     TableFacts,
+    context_part,
 )
 from argn_assets.orchestration.handles import StoredTables
+from argn_assets.orchestration.one_table import (
+    WithContext,
+    compute_table_stats,
+    draw_holdout,
+    encode_with_context,
+    generate_table,
+    train_table,
+)
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
 
@@ -41,6 +51,8 @@ if TYPE_CHECKING:
     from argn_assets.tables import EncodedTable, TableStats
 
 PREVIEW_ROWS = 10
+
+T = TypeVar("T")
 
 
 def read_raw(spec: DatasetSpec) -> StageResult:
@@ -54,47 +66,32 @@ def read_raw(spec: DatasetSpec) -> StageResult:
 
 
 def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
-    """Compute each table's statistics."""
-    from argn_assets.tables import compute_stats
-
-    parts, told = [], {}
-    for name, table in spec.tables.items():
-        frame = cast("pl.DataFrame", raw.load(name))
+    """Compute the statistics of each table and of its context."""
+    tables, parts, told = load_tables(spec, raw), [], {}
+    for name in spec.ordered_tables():
         with naming(spec, name):
-            stats = compute_stats(
-                frame,
-                table.encoding_types(),
-                primary_key=table.primary_key,
-                column_roles=table.column_roles(),
-                value_protection=spec.value_protection,
-                seed=Seed(spec.seed).child("stats", name).value,
-            )
-        parts.append(_part(name, stats.to_bytes(), "encoder", "TableStats", "json"))
-        told[name] = TableFacts(rows=stats.n_rows, columns=_encoded_columns(stats))
+            stats = compute_table_stats(spec, name, tables)
+        for part, value in _with_parts(name, stats):
+            parts.append(_part(part, value.to_bytes(), "encoder", "TableStats", "json", spec.ancestors(name)))
+        told[name] = TableFacts(rows=stats.own.n_rows, columns=_encoded_columns(stats.own))
     return StageResult(parts=tuple(parts), facts=StageFacts(tables=told))
 
 
 def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> StageResult:
-    """Write each table as codes, and set the holdout aside."""
-    from argn_assets.tables import encode_table
-
-    parts, told, codes = [], {}, {}
+    """Write each table and its context as codes, and set the holdout aside."""
+    tables, parts, told, codes = load_tables(spec, raw), [], {}, {}
     numbers: dict[str, Number] = {}
-    for name in spec.tables:
-        table_stats = load_stats(stats, name)
-        frame = cast("pl.DataFrame", raw.load(name))
+    held = draw_holdout(spec, tables)
+    for name in spec.ordered_tables():
+        table_stats = load_stats(spec, stats, name)
         with naming(spec, name):
-            encoded = encode_table(
-                frame,
-                table_stats,
-                seed=Seed(spec.seed).child("encode", name).value,
-                validation_split=spec.holdout,
-            )
-        parts.append(_part(name, encoded.to_arrow(), "table", "EncodedTable", "arrow"))
-        told[name] = TableFacts(rows=encoded.n_rows, columns=_encoded_columns(table_stats))
-        numbers[f"sub_columns/{name}"] = len(encoded.sub_columns)
-        numbers[f"holdout_rows/{name}"] = int(encoded.validation.sum())
-        codes[name] = encoded
+            encoded = encode_with_context(spec, name, tables, table_stats, held)
+        for part, value in _with_parts(name, encoded):
+            parts.append(_part(part, value.to_arrow(), "table", "EncodedTable", "arrow", spec.ancestors(name)))
+            codes[part] = value
+        told[name] = TableFacts(rows=encoded.own.n_rows, columns=_encoded_columns(table_stats.own))
+        numbers[f"sub_columns/{name}"] = len(encoded.own.sub_columns)
+        numbers[f"holdout_rows/{name}"] = int(encoded.own.validation.sum())
     facts = StageFacts(tables=told, numbers=numbers)
     return StageResult(parts=tuple(parts), facts=facts, checks=(codes_check(codes),))
 
@@ -108,7 +105,7 @@ def train_tables(
     device: str = "auto",
     on_epoch: Callable[[str, EpochProgress], None] | None = None,
 ) -> StageResult:
-    """Train one artifact per table.
+    """Train one artifact per table, parents first.
 
     Args:
         spec: the declared data set.
@@ -119,13 +116,12 @@ def train_tables(
         on_epoch: told the table and the progress after every epoch.
     """
     from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.train import train_model
 
     names = ("model_size", "max_epochs", "max_training_time", "batch_size")
     config = TrainingConfig(**{name: settings[name] for name in names}, device=device)
     artifacts: dict[str, ModelArtifact] = {}
     seconds: dict[str, float] = {}
-    for name in spec.tables:
+    for name in spec.ordered_tables():
 
         def report(progress: EpochProgress, table: str = name) -> None:
             seconds[table] = progress.elapsed_seconds
@@ -133,49 +129,46 @@ def train_tables(
                 on_epoch(table, progress)
 
         seed = Seed(settings["seed"]).child("train", name)
-        codes, table_stats = load_encoded(encoded, name), load_stats(stats, name)
+        table_stats, codes = load_stats(spec, stats, name), load_encoded(spec, encoded, name)
         with naming(spec, name):
-            artifacts[name] = train_model(codes, table_stats, config, seed, on_epoch=report)
+            artifacts[name] = train_table(table_stats, codes, config, seed, report)
     return _trained(artifacts, seconds)
 
 
 def generate_tables(
     spec: DatasetSpec, trained: StoredTables, *, settings: Mapping[str, Any], device: str = "auto"
 ) -> StageResult:
-    """Generate each synthetic table.
+    """Generate each synthetic table, parents first; the rows of a child belong to generated rows of its parent.
 
     Args:
         spec: the declared data set.
         trained: result of `train_tables`.
-        settings: `rows` (a number or `same`), `temperature`, `top_p` and `seed`, all resolved.
+        settings: `rows` (a number or `same`), `temperature`, `top_p`, `rare` and `seed`, all resolved.
         device: where to compute.
     """
     from argn_assets.artifact import ModelArtifact
-    from argn_assets.engine import generate_flat
 
     tables: dict[str, pl.DataFrame] = {}
     stats: dict[str, TableStats] = {}
     wanted: dict[str, int] = {}
-    for name in spec.tables:
+    for name in spec.ordered_tables():
         artifact = ModelArtifact.from_bytes(trained.load_bytes(name))
-        wanted[name] = artifact.tgt_stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
-        tables[name] = generate_flat(
-            artifact,
-            wanted[name],
-            sampling_temperature=settings["temperature"],
-            sampling_top_p=settings["top_p"],
-            device=device,
-            random_state=Seed(settings["seed"]).child("generate", name).value,
-        )
+        with naming(spec, name):
+            tables[name] = generate_table(spec, name, artifact, tables, settings=settings, device=device)
         stats[name] = artifact.tgt_stats
+        if spec.tables[name].context is None:
+            wanted[name] = artifact.tgt_stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
     told = {
         name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
     }
     preview = {name: _preview(table) for name, table in tables.items()}
     return StageResult(
-        parts=tuple(_part(name, table, "table", "SyntheticTable", "parquet") for name, table in tables.items()),
+        parts=tuple(
+            _part(name, table, "table", "SyntheticTable", "parquet", spec.ancestors(name))
+            for name, table in tables.items()
+        ),
         facts=StageFacts(tables=told, preview=preview),
-        checks=(row_check(tables, wanted), schema_check(tables, stats)),
+        checks=(row_check(tables, wanted), schema_check(tables, stats), keys_check(spec, tables)),
     )
 
 
@@ -188,31 +181,54 @@ def naming(spec: DatasetSpec, table: str) -> Iterator[None]:
         raise type(error)(f"data set {spec.dataset!r}, table {table!r}: {error}") from error
 
 
-def load_stats(stats: StoredTables, table: str) -> TableStats:
-    """Return the stored statistics of a table."""
+def load_tables(spec: DatasetSpec, stored: StoredTables) -> dict[str, pl.DataFrame]:
+    """Return the stored tables of a data set, as they are declared."""
+    return {name: cast("pl.DataFrame", stored.load(name)) for name in spec.tables}
+
+
+def load_stats(spec: DatasetSpec, stats: StoredTables, table: str) -> WithContext[TableStats]:
+    """Return the stored statistics of a table and of its context."""
     from argn_assets.tables import TableStats
 
-    return TableStats.from_bytes(stats.load_bytes(table))
+    read = [TableStats.from_bytes(stats.load_bytes(part)) for part in _part_names(spec, table)]
+    return WithContext(*read)
 
 
-def load_encoded(encoded: StoredTables, table: str) -> EncodedTable:
-    """Return a stored encoded table."""
+def load_encoded(spec: DatasetSpec, encoded: StoredTables, table: str) -> WithContext[EncodedTable]:
+    """Return a stored encoded table and its context."""
     from argn_assets.tables import EncodedTable
 
-    return EncodedTable.from_arrow(encoded.load(table))
+    read = [EncodedTable.from_arrow(encoded.load(part)) for part in _part_names(spec, table)]
+    return WithContext(*read)
 
 
-def _part(table: str, value: object, artifact_type: str, class_name: str, stored_as: str) -> Part:
-    return Part(name=table, value=value, artifact_type=artifact_type, class_name=class_name, format=stored_as)
+def _part_names(spec: DatasetSpec, table: str) -> tuple[str, ...]:
+    return (table,) if spec.tables[table].context is None else (table, context_part(table))
+
+
+def _with_parts(table: str, value: WithContext[T]) -> list[tuple[str, T]]:
+    """Return what is stored of a table: its own part, and that of its context."""
+    return [(table, value.own), *([] if value.context is None else [(context_part(table), value.context)])]
+
+
+def _part(
+    table: str, value: object, artifact_type: str, class_name: str, stored_as: str, made_from: tuple[str, ...] = ()
+) -> Part:
+    return Part(
+        name=table, value=value, artifact_type=artifact_type, class_name=class_name, format=stored_as,
+        made_from=made_from,
+    )  # fmt: skip
 
 
 def _raw_columns(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> tuple[ColumnFacts, ...]:
-    key = spec.tables[table].primary_key
+    key, context = spec.tables[table].primary_key, spec.tables[table].context
+    notes = {context.key: f"key of {context.table}"} if context is not None else {}
+    notes |= {key: "primary key"} if key is not None and key not in notes else {}
     return tuple(
         ColumnFacts(
             name=name,
             dtype=str(dtype).lower(),
-            note="primary key" if name == key else "",
+            note=notes.get(name, ""),
             nullable=bool(frame[name].null_count()),
             unique=name == key,
         )
@@ -235,6 +251,8 @@ def _encoded_columns(stats: TableStats) -> tuple[ColumnFacts, ...]:
 
 
 def _role_note(column: ColumnSchema, schema: TableSchema) -> str:
+    if column.name == schema.context_key:
+        return "key of the context"
     if column.name == schema.primary_key:
         return "primary key"
     return {"key": "key, regenerated", "pattern": "made anew in its form"}.get(column.role, "")

@@ -6,20 +6,22 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from argn_assets.datasets import DatasetSpec, check_tables
+from argn_assets.datasets import DatasetSpec, check_foreign_keys, check_tables
 from argn_assets.errors import ArgnError, DataError, SchemaError
 from argn_assets.orchestration.checks import (
     CODES_IN_RANGE,
     FIDELITY_FLOOR,
     FINITE_LOSS,
     LOADS,
+    RAW_FOREIGN_KEYS,
     RAW_NON_EMPTY,
     RAW_PRIMARY_KEY,
     RAW_SCHEMA,
+    SYNTHETIC_KEYS,
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
 )
-from argn_assets.orchestration.facts import CheckOutcome, EpochFacts, failed, passed
+from argn_assets.orchestration.facts import CheckOutcome, EpochFacts, Number, failed, passed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def raw_checks(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> tuple[CheckOutcome, ...]:
-    """Look at the raw tables: rows, declared columns, primary keys; only the failed check, where one fails."""
+    """Look at the raw tables: rows, declared columns, keys; only the failed check, where one fails."""
     rows = {name: table.height for name, table in tables.items()}
     try:
         check_tables(spec, tables)
@@ -36,11 +38,37 @@ def raw_checks(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> tuple[C
         return (failed(RAW_SCHEMA.name, str(error)),)
     except DataError as error:
         return (failed(RAW_PRIMARY_KEY.name if all(rows.values()) else RAW_NON_EMPTY.name, str(error), rows),)
+    try:
+        check_foreign_keys(spec, tables)
+    except (SchemaError, DataError) as error:
+        return (failed(RAW_FOREIGN_KEYS.name, str(error), rows),)
     return (
         passed(RAW_NON_EMPTY.name, "Every table has rows.", **rows),
         passed(RAW_SCHEMA.name, "Every declared column is there."),
         passed(RAW_PRIMARY_KEY.name, "Primary keys are unique and never null."),
+        passed(RAW_FOREIGN_KEYS.name, "Every key names a row of its parent table.", **_relations(spec)),
     )
+
+
+def keys_check(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> CheckOutcome:
+    """Look for repeated primary keys, and keys that name no row, in synthetic tables."""
+    for name, table in tables.items():
+        key = spec.tables[name].primary_key
+        if key is not None and table[key].n_unique() < table.height:
+            message = f"Synthetic table {name!r} repeats values of its primary key {key!r}; each row needs its own."
+            return failed(SYNTHETIC_KEYS.name, message)
+    try:
+        check_foreign_keys(spec, tables)
+    except (SchemaError, DataError) as error:
+        return failed(SYNTHETIC_KEYS.name, f"Synthetic tables: {error}")
+    told = "Primary keys are unique, and every key names a row of its parent table."
+    return passed(SYNTHETIC_KEYS.name, told, **_relations(spec))
+
+
+def _relations(spec: DatasetSpec) -> dict[str, Number]:
+    return {
+        name: f"{table.context.key} of {table.context.table}" for name, table in spec.tables.items() if table.context
+    }
 
 
 def codes_check(tables: Mapping[str, EncodedTable]) -> CheckOutcome:
@@ -86,12 +114,13 @@ def loads_check(stored: Mapping[str, bytes]) -> CheckOutcome:
 
 
 def row_check(tables: Mapping[str, pl.DataFrame], wanted: Mapping[str, int]) -> CheckOutcome:
-    """Count the synthetic rows."""
-    for name, table in tables.items():
-        if table.height != wanted[name]:
-            message = f"Synthetic table {name!r} has {table.height:,} rows; {wanted[name]:,} were asked for."
+    """Count the synthetic rows; those of a table with a context are as many as belong to its parent's rows."""
+    for name, rows in wanted.items():
+        if tables[name].height != rows:
+            message = f"Synthetic table {name!r} has {tables[name].height:,} rows; {rows:,} were asked for."
             return failed(SYNTHETIC_ROWS.name, message)
-    return passed(SYNTHETIC_ROWS.name, "As many rows as asked for.", **dict(wanted))
+    counted = {name: table.height for name, table in tables.items()}
+    return passed(SYNTHETIC_ROWS.name, "As many rows as asked for.", **counted)
 
 
 def schema_check(tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableStats]) -> CheckOutcome:

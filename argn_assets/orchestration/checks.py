@@ -42,6 +42,9 @@ RAW_SCHEMA = DeclaredCheck(
 RAW_PRIMARY_KEY = DeclaredCheck(
     stage=RAW_TABLES, name="primary_key", description="Primary keys are unique and never null.", blocking=True
 )
+RAW_FOREIGN_KEYS = DeclaredCheck(
+    stage=RAW_TABLES, name="foreign_keys", description="Every key names a row of its parent table.", blocking=True
+)
 CODES_IN_RANGE = DeclaredCheck(
     stage=ENCODED_TABLES, name="codes_in_range", description="Every code is below its cardinality.", blocking=True
 )
@@ -57,6 +60,12 @@ SYNTHETIC_ROWS = DeclaredCheck(
 SYNTHETIC_SCHEMA = DeclaredCheck(
     stage=SYNTHETIC_TABLES, name="schema", description="Columns and types equal the raw table's.", blocking=True
 )
+SYNTHETIC_KEYS = DeclaredCheck(
+    stage=SYNTHETIC_TABLES,
+    name="keys",
+    description="Primary keys are unique, and every foreign key names a row of its parent table.",
+    blocking=True,
+)
 
 FIDELITY_FLOOR = DeclaredCheck(
     stage=QUALITY_REPORT,
@@ -69,11 +78,13 @@ CHECKS = (
     RAW_NON_EMPTY,
     RAW_SCHEMA,
     RAW_PRIMARY_KEY,
+    RAW_FOREIGN_KEYS,
     CODES_IN_RANGE,
     FINITE_LOSS,
     LOADS,
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
+    SYNTHETIC_KEYS,
     FIDELITY_FLOOR,
 )
 

@@ -78,13 +78,33 @@ class StageFacts(_Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One stored piece of a result, named like its table where it is one, in a format of the store's format table."""
+    """One stored piece of a result, in a format of the store's format table.
+
+    Attributes:
+        name: the table's, where it is one; `table/context` where it is about the context of a table.
+        made_from: further tables whose parts it was made from.
+    """
 
     name: str
     value: object
     artifact_type: str
     class_name: str
     format: str
+    made_from: tuple[str, ...] = ()
+
+
+def context_part(table: str) -> str:
+    """Return the name of the part about a table's context; no table can be called so."""
+    return f"{table}/context"
+
+
+def table_of(part: str) -> str:
+    """Return the table that a part is about.
+
+    >>> table_of("orders"), table_of(context_part("orders"))
+    ('orders', 'orders')
+    """
+    return part.partition("/")[0]
 
 
 @dataclass(frozen=True, kw_only=True)

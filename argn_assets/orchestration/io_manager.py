@@ -17,7 +17,7 @@ import dagster as dg
 
 from argn_assets.errors import StoreError
 from argn_assets.orchestration.action_cache import StoredAction, remember_action
-from argn_assets.orchestration.facts import Part
+from argn_assets.orchestration.facts import Part, table_of
 from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.metadata import storage_metadata
 from argn_assets.orchestration.resources import StoreResource
@@ -173,9 +173,10 @@ def _register(registry: ArtifactRegistry, call: StageCall, part: Part, *, artifa
 
 
 def _sources(call: StageCall, part: Part) -> list[Dependency]:
-    """Return what a part was made from: the inputs' parts of the same name, or all where none has its name."""
+    """Return what a part was made from: the inputs' parts of its tables, or all where none is of its table."""
     records = [record for handle in call.inputs.values() for record in handle.manifest.items]
-    mine = [record for record in records if record.name == part.name]
+    tables = {table_of(part.name), *part.made_from}
+    mine = [record for record in records if table_of(record.name) in tables]
     return [record.as_dependency() for record in mine or records]
 
 

@@ -6,17 +6,20 @@ Measuring and drawing are handed in: `quality` stands beside this folder and not
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from argn_assets.datasets import DatasetSpec
-from argn_assets.orchestration.chain import load_encoded
+from argn_assets.datasets import DatasetSpec, Sequences, context_table
+from argn_assets.orchestration.chain import load_encoded, load_tables, naming
 from argn_assets.orchestration.check_outcomes import floor_check
 from argn_assets.orchestration.facts import Number, Part, StageFacts, StageResult
 from argn_assets.orchestration.handles import StoredTables
+from argn_assets.orchestration.one_table import spread_holdout
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from argn_assets.orchestration.one_table import Masks, Tables
 
 
 class Quality(Protocol):
@@ -49,6 +52,7 @@ class Compare(Protocol[Q_co]):
         name: str,
         keys: Collection[str],
         target: str | None,
+        sequences: Sequences | None,
         seed: int,
     ) -> Q_co: ...
 
@@ -61,6 +65,33 @@ class Render(Protocol[Q_contra]):
     ) -> str: ...
 
 
+def compare_table(spec: DatasetSpec, name: str, tables: Tables, masks: Masks, made: Tables, compare: Compare[Q]) -> Q:
+    """Compare one synthetic table with its training rows and its holdout, of which `masks` tell the rows."""
+    import polars as pl
+
+    context, target = spec.tables[name].context, spec.target_column()
+    held, sequences = pl.Series(masks[name]), None
+    if context is not None:
+        parents, held_parents = context_table(spec, tables, name), pl.Series(masks[context.table])
+        sequences = Sequences(
+            key=context.key,
+            primary_key=str(spec.tables[context.table].primary_key),
+            training=parents.filter(~held_parents),
+            holdout=parents.filter(held_parents),
+            synthetic=context_table(spec, made, name),
+        )
+    return compare(
+        tables[name].filter(~held),
+        tables[name].filter(held),
+        made[name],
+        name=name,
+        keys=spec.tables[name].regenerated(),
+        target=target[1] if target is not None and target[0] == name else None,
+        sequences=sequences,
+        seed=Seed(spec.seed).child("report").value,
+    )
+
+
 def compare_stored(
     spec: DatasetSpec,
     raw: StoredTables,
@@ -71,20 +102,14 @@ def compare_stored(
     render: Render[Q],
 ) -> StageResult:
     """Compare every synthetic table with its training rows and its holdout."""
+    tables, made = load_tables(spec, raw), load_tables(spec, synthetic)
+    # What training left out stands in the codes; the declaration may say otherwise by now.
+    first = {name: load_encoded(spec, encoded, name).own.validation for name in tables if not spec.ancestors(name)}
+    masks = spread_holdout(spec, tables, first)
     qualities: dict[str, Q] = {}
-    for name, table in spec.tables.items():
-        rows = cast("pl.DataFrame", raw.load(name))
-        held = load_encoded(encoded, name).validation
-        target = spec.target_column()
-        qualities[name] = compare(
-            rows.filter(~held),
-            rows.filter(held),
-            cast("pl.DataFrame", synthetic.load(name)),
-            name=name,
-            keys=table.regenerated(),
-            target=target[1] if target is not None and target[0] == name else None,
-            seed=Seed(spec.seed).child("report").value,
-        )
+    for name in spec.tables:
+        with naming(spec, name):
+            qualities[name] = compare_table(spec, name, tables, masks, made, compare)
     page = render(spec.dataset, qualities, provenance=_provenance(raw, encoded, synthetic))
     summaries = {name: dict(quality.summary()) for name, quality in qualities.items()}
     return StageResult(

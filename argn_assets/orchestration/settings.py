@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from argn_assets.datasets import DatasetSpec
+from argn_assets.datasets import DatasetSpec, TableSpec
 from argn_assets.orchestration.run_config import GenerationRunConfig, TrainingRunConfig
 
 Settings = dict[str, JsonValue]
@@ -16,6 +16,7 @@ def raw_settings(spec: DatasetSpec) -> Settings:
         name: {
             "source": table.source if isinstance(table.source, str) else table.source.model_dump(mode="json"),
             "primary_key": table.primary_key,
+            "context": _context(table),
             "columns": {column: declared.role for column, declared in table.columns.items()},
             "limit_rows": table.limit_rows,
         }
@@ -29,6 +30,7 @@ def stats_settings(spec: DatasetSpec) -> Settings:
     tables: Settings = {
         name: {
             "primary_key": table.primary_key,
+            "context": _context(table),
             "encodings": dict(table.encoding_types()),
             "roles": dict(table.column_roles()),
         }
@@ -39,20 +41,33 @@ def stats_settings(spec: DatasetSpec) -> Settings:
 
 def encoding_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the codes and the holdout, but for raw tables and statistics."""
-    return {"holdout": spec.holdout, "seed": spec.seed}
+    return {"holdout": spec.holdout, "seed": spec.seed, "contexts": _contexts(spec)}
 
 
 def training_settings(spec: DatasetSpec, config: TrainingRunConfig) -> Settings:
     """Return what decides the training: the run's settings where given, else the declaration's."""
-    return {**spec.generator.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+    settings = {**spec.generator.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+    return {**settings, "contexts": _contexts(spec)}
 
 
 def generation_settings(spec: DatasetSpec, config: GenerationRunConfig) -> Settings:
     """Return what decides the generation: the run's settings where given, else the declaration's."""
-    return {**spec.sampling.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+    settings = {**spec.sampling.model_dump(mode="json"), "seed": spec.seed, **config.overrides()}
+    return {**settings, "contexts": _contexts(spec)}
 
 
 def report_settings(spec: DatasetSpec) -> Settings:
     """Return what decides the report, but for the tables it compares."""
     keys: Settings = {name: list(table.regenerated()) for name, table in spec.tables.items()}
-    return {"keys": keys, "target": spec.target, "seed": spec.seed, "floor": spec.floors.fidelity}
+    return {
+        "keys": keys, "contexts": _contexts(spec), "target": spec.target, "seed": spec.seed,
+        "floor": spec.floors.fidelity,
+    }  # fmt: skip
+
+
+def _contexts(spec: DatasetSpec) -> Settings:
+    return {name: _context(table) for name, table in spec.tables.items() if table.context is not None}
+
+
+def _context(table: TableSpec) -> Settings | None:
+    return None if table.context is None else table.context.model_dump()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
 
+from argn_assets.datasets import Sequences
 from argn_assets.errors import SchemaError
 from argn_assets.quality.accuracy import at_size, choose_pairs, column_accuracies, pair_accuracies
 from argn_assets.quality.bins import BinnedTables, bin_tables
@@ -14,7 +15,8 @@ from argn_assets.quality.columns import AlignedTables, align_tables
 from argn_assets.quality.copies import share_of_copies
 from argn_assets.quality.discriminator import ROWS_MIN, tell_apart, tell_columns_apart
 from argn_assets.quality.distribution import describe
-from argn_assets.quality.figures import ColumnQuality, PairQuality, TableQuality
+from argn_assets.quality.figures import ColumnQuality, PairQuality, SequenceQuality, TableQuality
+from argn_assets.quality.sequences import compare_sequences
 from argn_assets.quality.usefulness import try_on_holdout
 from argn_assets.seeds import Seed
 
@@ -29,6 +31,7 @@ def compare_tables(
     name: str = "table",
     keys: Collection[str] = (),
     target: str | None = None,
+    sequences: Sequences | None = None,
     seed: int = 0,
     max_rows: int = 20_000,
 ) -> TableQuality:
@@ -43,6 +46,7 @@ def compare_tables(
         name: the table's name, for messages and the report.
         keys: columns that are identifiers and not compared.
         target: a column to predict; adds the train-on-synthetic score.
+        sequences: whose sequences the rows are; adds the figures of sequences.
         seed: of every random choice.
         max_rows: of each table for the classifiers; all other figures use all rows.
 
@@ -59,6 +63,7 @@ def compare_tables(
     pairs = _pairs(tables, binned, root)
     held = tables.holdout
     apart = root.child("c2st")
+    read = {"training": training, "holdout": holdout, "synthetic": synthetic}
     useful = None if target is None else try_on_holdout(tables, target, seed=root.child("target"), max_rows=max_rows)
     return TableQuality(
         name=name,
@@ -78,8 +83,27 @@ def compare_tables(
         columns=columns,
         pairs=pairs,
         usefulness=useful,
+        sequences=_sequences(tables, read, sequences, name=name, seed=root.child("sequences"), max_rows=max_rows),
         notes=_notes(tables, len(pairs), None if useful else target),
     )
+
+
+def _sequences(
+    tables: AlignedTables,
+    read: Mapping[str, pl.DataFrame | None],
+    sequences: Sequences | None,
+    *,
+    name: str,
+    seed: Seed,
+    max_rows: int,
+) -> SequenceQuality | None:
+    if sequences is None:
+        return None
+    measured = ["training", "synthetic"]
+    if tables.holdout is not None and sequences.holdout is not None:
+        measured.append("holdout")
+    keys = {role: table[sequences.key] for role, table in read.items() if role in measured and table is not None}
+    return compare_sequences(tables, keys, sequences, name=name, seed=seed, max_rows=max_rows)
 
 
 def _mean(figures: list[float] | list[float | None]) -> float | None:

@@ -90,6 +90,53 @@ class Usefulness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceQuality:
+    """The sequences of a synthetic table beside the real ones.
+
+    Attributes:
+        key: the column that names the sequence of each row.
+        sequences_training, sequences_synthetic: how many there are, those without rows too.
+        mean_length_training, mean_length_synthetic: rows per sequence.
+        length_accuracy: 1 - total variation distance of the lengths, [0, 1].
+        length_ceiling: what as many fresh real sequences would score; None without a holdout.
+        coherence: mean accuracy of a column's value together with its next one, over the columns, [0, 1]; None where no
+            sequence has two rows.
+        coherence_ceiling: the same of fresh real sequences; None without a holdout.
+        c2st_auc: how often a classifier names the synthetic one of two whole sequences, told by their lengths, what is
+            given of them, and first, last and moments of their columns; None for few sequences.
+        c2st_auc_holdout: the same game with held-out sequences, the value to expect.
+        resolved_share: synthetic rows whose key names a row of the parent table, [0, 1].
+        lengths: what the report draws of the lengths.
+    """
+
+    key: str
+    sequences_training: int
+    sequences_synthetic: int
+    mean_length_training: float
+    mean_length_synthetic: float
+    length_accuracy: float
+    length_ceiling: float | None
+    coherence: float | None
+    coherence_ceiling: float | None
+    c2st_auc: float | None
+    c2st_auc_holdout: float | None
+    resolved_share: float
+    lengths: Distribution
+
+    def summary(self) -> dict[str, float | None]:
+        """Return the headline numbers under stable names; None where one could not be measured."""
+        return {
+            "sequences_synthetic": float(self.sequences_synthetic),
+            "sequence_length_accuracy": self.length_accuracy,
+            "sequence_coherence": self.coherence,
+            "sequence_coherence_ceiling": self.coherence_ceiling,
+            "sequence_c2st_auc": self.c2st_auc,
+            "sequence_c2st_auc_holdout": self.c2st_auc_holdout,
+            "foreign_keys": self.resolved_share,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableQuality:
     """One synthetic table beside the rows it was learnt from and the rows held out.
 
@@ -105,6 +152,7 @@ class TableQuality:
         columns: worst accuracy first.
         pairs: worst accuracy first.
         usefulness: None unless a target was named and rows were held out.
+        sequences: None where every row stands alone.
         notes: what a reader has to know about these figures, one sentence each.
     """
 
@@ -123,6 +171,7 @@ class TableQuality:
     columns: tuple[ColumnQuality, ...]
     pairs: tuple[PairQuality, ...]
     usefulness: Usefulness | None = None
+    sequences: SequenceQuality | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -166,6 +215,8 @@ class TableQuality:
         if self.usefulness is not None:
             figures[f"target_{self.usefulness.measure}_real"] = self.usefulness.trained_on_real
             figures[f"target_{self.usefulness.measure}_synthetic"] = self.usefulness.trained_on_synthetic
+        if self.sequences is not None:
+            figures |= self.sequences.summary()
         return {name: value for name, value in figures.items() if value is not None}
 
 

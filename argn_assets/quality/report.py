@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from argn_assets.charts import escape
-from argn_assets.quality.figures import ColumnQuality, TableQuality
+from argn_assets.quality.figures import ColumnQuality, SequenceQuality, TableQuality
 from argn_assets.quality.style import STYLE
 from argn_assets.quality.svg import MAP_COLUMNS_MAX, distribution_svg, grade, pairs_svg, percent
 from argn_assets.quality.verdicts import Tile, tiles
@@ -35,6 +35,9 @@ GLOSSARY = (
      "wrong for codes and names. Held-out rows show how many to expect."),
     ("Exact copies", "A row that equals a real row in everything may be chance, when there are few columns or few "
      "values. Many more than among held-out rows means that the generator repeats what it has seen."),
+    ("Sequences", "The rows that belong to one row of the parent table, in their order. Coherence is the accuracy of a "
+     "value together with the one after it. Whole sequences are told apart by their lengths, by what is given of them, "
+     "and by the first, last and mean of their columns."),
     ("What is not shown", "No value that fewer than five real rows share, and no single row: such values are counted "
      "as “(rare)”, and the ends of the histograms hold everything beyond them."),
 )  # fmt: skip
@@ -84,6 +87,7 @@ def _section(place: int, name: str, table: TableQuality, charts: int) -> str:
             f'<section aria-labelledby="t{place}"><h2 id="t{place}">Table <span>{escape(name)}</span></h2>',
             '<div class="tiles">' + "".join(map(_tile, tiles(table))) + "</div>",
             f'<ul class="notes">{notes}</ul>' if notes else "",
+            _sequences(table.sequences),
             _columns(table, charts),
             _pairs(table),
             "</section>",
@@ -97,6 +101,43 @@ def _tile(tile: Tile) -> str:
         f'<div class="tile {tile.level}"><h3>{escape(tile.title)}</h3><p class="value">{escape(tile.value)}</p>'
         f'{word}<p class="says">{escape(tile.sentence)}</p></div>'
     )
+
+
+def _sequences(sequences: SequenceQuality | None) -> str:
+    if sequences is None:
+        return ""
+    rows = (
+        (
+            "Sequences, empty ones too",
+            f"{sequences.sequences_training:,}",
+            f"{sequences.sequences_synthetic:,}",
+        ),
+        ("Rows per sequence", f"{sequences.mean_length_training:.2f}", f"{sequences.mean_length_synthetic:.2f}"),
+        ("Lengths: accuracy", _share(sequences.length_ceiling), percent(sequences.length_accuracy)),
+        (
+            "Coherence: a value and its next",
+            _share(sequences.coherence_ceiling),
+            _share(sequences.coherence),
+        ),
+        ("Telling whole sequences apart (C2ST)", _auc(sequences.c2st_auc_holdout), _auc(sequences.c2st_auc)),
+        ("Rows whose key names a row of the parent table", "", percent(sequences.resolved_share)),
+    )
+    cells = "".join(
+        f'<tr><th scope="row">{label}</th><td>{real}</td><td>{made}</td></tr>' for label, real, made in rows
+    )
+    return (
+        f'<h3 class="part">Sequences by {escape(sequences.key)}</h3><div class="pairs"><table class="worst"><thead><tr>'
+        '<th scope="col"></th><th scope="col">Real, or expected</th><th scope="col">Synthetic</th></tr></thead>'
+        f"<tbody>{cells}</tbody></table><div>{distribution_svg('rows per sequence', sequences.lengths)}</div></div>"
+    )
+
+
+def _share(figure: float | None) -> str:
+    return "–" if figure is None else percent(figure)
+
+
+def _auc(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.3f}"
 
 
 def _columns(table: TableQuality, charts: int) -> str:

@@ -14,7 +14,10 @@ from argn_assets.orchestration.stages import RAW_TABLES
 
 @stage_asset(
     RAW_TABLES,
-    description="The declared tables as read from their sources, checked: not empty, declared columns, unique keys.",
+    description=(
+        "The declared tables as read from their sources, checked: not empty, declared columns, primary keys that are "
+        "unique, foreign keys that resolve."
+    ),
     kinds={"polars", "parquet"},
 )
 def raw_tables(
