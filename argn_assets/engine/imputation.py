@@ -12,7 +12,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.aggregate import Aggregate, check_aggregate, in_column, of_draws
 from argn_assets.engine.answers import same_columns
 from argn_assets.engine.context import Context
-from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
+from argn_assets.engine.generate import GenerationConfig, generate_codes
 from argn_assets.engine.given import given_from_seed
 from argn_assets.engine.request import (
     all_sub_columns,
@@ -116,8 +116,7 @@ def drawn_rows(
         device: where to compute.
     """
     stats, n_rows = artifact.tgt_stats, len(table)
-    given = with_context(given_from_seed(artifact, table, n_rows), context, 0, n_rows)
-    given = Given(np.tile(given.codes, n_draws), np.tile(given.observed, n_draws), given.offered)
+    given = with_context(given_from_seed(artifact, table, n_rows), context, 0, n_rows).tiled(n_draws)
     codes = np.zeros((0, n_rows * n_draws), dtype=np.uint16)
     if artifact.weights:
         model, rules = load_flat(artifact, device), draw_rules(artifact, filled=filled)

@@ -18,7 +18,7 @@ from argn_assets.engine.aggregate import Aggregate, check_aggregate, chosen, in_
 from argn_assets.engine.answers import like_rows, only_column
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.context import Context
-from argn_assets.engine.generate import GenerationConfig, Given, blocked_logits, order_of
+from argn_assets.engine.generate import GenerationConfig, blocked_logits, order_of
 from argn_assets.engine.given import given_from_seed
 from argn_assets.engine.imputation import drawn_rows
 from argn_assets.engine.outcomes import (
@@ -31,6 +31,7 @@ from argn_assets.engine.outcomes import (
 from argn_assets.engine.probability_labels import labelled
 from argn_assets.engine.request import check_flat, context_of_rows, load_flat, root_seed, with_context
 from argn_assets.engine.rules import draw_rules
+from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
 from argn_assets.tables.dtypes import dtype_named
@@ -207,12 +208,14 @@ def _probabilities(
     parents = len(place) // _last_cardinality(artifact, max(columns) - offset)
     size = max(1, min(_MOST_BRANCHES // parents, _MOST_NUMBERS // len(place)))
     target = torch.from_numpy(np.maximum(place, 0)).to(model.device)
+    siblings = sibling_rows(given.siblings, model.device)
     n_outcomes = math.prod(len(o.values) for o in outcomes)
     for start in range(0, max(1, len(table)), size):
-        part = Given(given.codes[:, start : start + size], given.observed[:, start : start + size], offered)
-        codes = torch.from_numpy(part.codes.astype(np.int64)).to(model.device)
-        shown = torch.from_numpy(part.observed[list(model.columns)]).to(model.device)
-        own = combination_log_probs(steps, n_given, n_steps, steps.begin(codes, shown), blocked).double().exp()
+        rows = slice(start, start + size)
+        codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
+        shown = torch.from_numpy(given.observed[:, rows][list(model.columns)]).to(model.device)
+        seen = steps.begin(codes, shown, model.base_of(of_rows(siblings, rows)))
+        own = combination_log_probs(steps, n_given, n_steps, seen, blocked).double().exp()
         found = torch.zeros(len(own), n_outcomes, dtype=torch.float64, device=own.device).index_add_(1, target, own)
         yield (found / found.sum(1, keepdim=True)).cpu().numpy()
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator
 from argn_assets.engine.generate import null_flags
 from argn_assets.engine.request import all_sub_columns, check_flat, context_of_rows, load_flat
+from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError, DataError
 from argn_assets.schema import SubColumn
-from argn_assets.tables.encode import encode_table
+from argn_assets.tables.encode import EncodedSibling, encode_table
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.stats import TableStats
 
@@ -47,9 +48,15 @@ def log_probs(
         device: `auto`, `cpu`, `cuda:0` …
     Raises:
         DataError: the codes are not of this model.
-        ConfigError: `column_order` does not name each column once, or a fixed-order model has another one.
+        ConfigError: `column_order` does not name each column once, a fixed-order model has another one, or the context
+            holds sequences, which are more than codes of one row.
     """
     check_flat(artifact, "log_probs")
+    if artifact.ctx_stats is not None and artifact.ctx_stats.siblings:
+        raise ConfigError(
+            f"The context of this model holds sequences of rows ({', '.join(map(repr, artifact.ctx_stats.siblings))}), "
+            "which are no codes of one row. Use log_prob, with the rows and their ctx_data."
+        )
     order = _order(artifact, column_order)
     joined = np.asarray(codes) if ctx_codes is None else np.concatenate([ctx_codes, codes])
     _check_codes(joined, all_sub_columns(artifact))
@@ -90,9 +97,11 @@ def log_prob_by_column(
     codes = encode_table(table.select(name for name in stats.columns if name in table.columns), stats).codes
     context = context_of_rows(artifact, ctx_data, table)
     joined: NDArray[np.integer] = codes
+    siblings: tuple[EncodedSibling, ...] = ()
     if context is not None:
         joined = np.concatenate([context.encoded.codes.astype(np.uint16), codes.astype(np.uint16)])
-    found = _computed(artifact, joined, _order(artifact, None), codes_under_null(codes, stats), device)
+        siblings = tuple(context.encoded.siblings.values())
+    found = _computed(artifact, joined, _order(artifact, None), codes_under_null(codes, stats), device, siblings)
     result, at = {}, 0
     for name, subs in stats.sub_columns().items():
         result[name] = found[at : at + len(subs)].sum(0)
@@ -118,6 +127,7 @@ def _computed(
     order: list[int],
     absent: NDArray[np.bool_],
     device: str,
+    siblings: tuple[EncodedSibling, ...] = (),
 ) -> NDArray[np.float64]:
     """Return log-probabilities of the target's codes, [S, N]; 0 for those that are absent, which nothing sees.
 
@@ -127,19 +137,22 @@ def _computed(
         order: columns of the target, by number, in the order in which they see each other, [C].
         absent: codes of the target that mean nothing, [S, N].
         device: where to compute.
+        siblings: of each row's context.
     """
     result = np.zeros(absent.shape)
     if not len(absent):
         return result
     model = load_flat(artifact, device, torch.float64)
+    given = sibling_rows(siblings, model.device)
     for start in range(0, absent.shape[1], _BATCH):
         rows = slice(start, start + _BATCH)
-        result[:, rows] = _of_batch(model, codes[:, rows], order, absent[:, rows])
+        base = model.base_of(of_rows(given, rows))
+        result[:, rows] = _of_batch(model, codes[:, rows], order, absent[:, rows], base)
     return result
 
 
 def _of_batch(
-    model: FlatGenerator, codes: NDArray[np.integer], order: list[int], absent: NDArray[np.bool_]
+    model: FlatGenerator, codes: NDArray[np.integer], order: list[int], absent: NDArray[np.bool_], base: Any
 ) -> NDArray[np.float64]:
     n_context, columns = model.n_context, model.columns
     first = columns[n_context]
@@ -149,7 +162,7 @@ def _of_batch(
     block = torch.from_numpy(codes.astype(np.int64)).to(model.device)  # [S' + S, B]
     shown = torch.zeros_like(block, dtype=torch.bool)
     shown[:n_context] = True
-    seen = steps.begin(block, shown)
+    seen = steps.begin(block, shown, base)
     real = torch.from_numpy(~absent).to(model.device)
     result = np.zeros(absent.shape)
     for step, position in enumerate(steps.order):

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatSteps, SequenceGenerator
+from argn_assets.engine.siblings import sibling_rows
+from argn_assets.tables.encode import EncodedSibling
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def sequence_log_probs(
     cells: NDArray[np.int64],
     context: NDArray[np.generic],
     order: Sequence[int] | None = None,
+    siblings: Sequence[EncodedSibling] = (),
 ) -> SequenceLogProbs:
     """Return the log-probabilities of sequences of codes.
 
@@ -48,11 +51,12 @@ def sequence_log_probs(
         cells: cell of each sequence's length, [G].
         context: codes of each sequence's context, [U, G].
         order: sub-columns in the order in which they are predicted, [S]; None is the table's.
+        siblings: of each sequence's context, G rows each.
     """
     device, sizes = model.device, np.diff(offsets)
     all_codes = torch.from_numpy(codes.astype(np.int64)).to(device)
     steps = model.steps(order if order is not None else range(len(codes)), 0)
-    state = model.begin(torch.from_numpy(context.astype(np.int64)).to(device))
+    state = model.begin(torch.from_numpy(context.astype(np.int64)).to(device), sibling_rows(siblings, device))
     of_length = model.length_logits(state).double().log_softmax(1)
     lengths = of_length.gather(1, torch.from_numpy(cells).to(device)[:, None]).squeeze(1)
     result = np.zeros(codes.shape, dtype=np.float64)
