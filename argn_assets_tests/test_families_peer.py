@@ -193,6 +193,16 @@ def test_given_columns_come_back_and_the_others_follow_them():  # E40
     assert rows["shop"][1::2].nunique() > 1
 
 
+def test_rare_values_are_another_value_or_their_marker():  # E42
+    artifact = GOLDEN["flat_l"].artifact
+    assert "once" not in artifact.tgt_stats.columns["shop"].categories
+    drawn = {
+        rare: generate_flat(artifact, 3000, rare=rare, random_state=1)["shop"].value_counts()["_RARE_"]
+        for rare in ("sample", "constant")
+    }
+    assert drawn["constant"] > drawn["sample"], "beside the text '_RARE_' of the table"
+
+
 def test_a_fixed_order_is_kept():  # E31
     artifact = GOLDEN["flat_m"].artifact
     assert not artifact.enable_flexible_generation

@@ -10,33 +10,27 @@ import numpy as np
 import polars as pl
 
 from argn_assets.encodings.base import Codes, Rows, Stats, single_sub_column
-from argn_assets.encodings.categorical import as_text, places_of
+from argn_assets.encodings.categorical import Categorical, CategoricalStats, as_text, places_of
 from argn_assets.encodings.peer.reading import NULL, PeerEncoding, missing_where, null_codes
 from argn_assets.schema import SubColumn
 
-RARE, MISSING = "_RARE_", "<<NULL>>"
+MISSING = "<<NULL>>"
 _ESCAPE = "\x01"  # the peer puts it before a text that starts with it, or that reads like one of its two markers
 _PAD = "\0"  # the peer's character behind the end of a text, and for unknown ones
 
 
-@dataclass(frozen=True, slots=True)
-class PeerCategoricalStats(Stats):
-    """Codes: 0 rare or unknown, then null where nulls were seen, then `categories`.
+class PeerCategoricalStats(CategoricalStats):
+    """As `CategoricalStats`; the order of the categories is that of their codes."""
 
-    Attributes:
-        has_null: null has a code.
-        categories: the texts, in the order of their codes.
-    """
-
-    NAME: ClassVar[str] = "peer_categorical"
-    has_null: bool
-    categories: tuple[str, ...]
+    __slots__ = ()
+    NAME = "peer_categorical"
 
 
 class PeerCategorical(PeerEncoding):
     r"""One code per text; true and false are the texts "True" and "False". Rare and unknown texts decode to null.
 
-    >>> stats = PeerCategorical.read({"codes": {"_RARE_": 0, "<<NULL>>": 1, "a": 2, "\x01_RARE_": 3}})
+    >>> codes = {"_RARE_": 0, "<<NULL>>": 1, "a": 2, "\x01_RARE_": 3}
+    >>> stats = PeerCategorical.read({"codes": codes, "no_of_rare_categories": 1})
     >>> PeerCategorical.encode(pl.Series(["_RARE_", None, "b"]), stats)[:, 0].tolist()
     [3, 1, 0]
     >>> PeerCategorical.decode(np.array([[2], [1], [3]]), stats).to_list()
@@ -45,14 +39,15 @@ class PeerCategorical(PeerEncoding):
 
     NAME = "peer_categorical"
     STATS = PeerCategoricalStats
-    ACCEPTS = frozenset({"number", "text", "boolean", "moment"})
+    ACCEPTS = Categorical.ACCEPTS
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> PeerCategoricalStats:
         """Read the codes; markers among them are told from texts by their place and the peer's escapes."""
         texts = list(document["codes"])
         has_null = texts[1:2] == [MISSING]
-        return PeerCategoricalStats(has_null, tuple(text.removeprefix(_ESCAPE) for text in texts[1 + has_null :]))
+        categories = tuple(text.removeprefix(_ESCAPE) for text in texts[1 + has_null :])
+        return PeerCategoricalStats(has_null, document.get("no_of_rare_categories", 0) > 0, categories)
 
     @classmethod
     def sub_columns(cls, stats: PeerCategoricalStats) -> tuple[SubColumn, ...]:
@@ -63,19 +58,12 @@ class PeerCategorical(PeerEncoding):
     def encode(cls, values: pl.Series, stats: PeerCategoricalStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, 1]."""
         texts = as_text(values)
-        if values.dtype == pl.Boolean:
-            texts = texts.str.to_titlecase()
-        places = places_of(texts, pl.Series(stats.categories, dtype=pl.String)).cast(pl.Int64)
-        codes = (places + 1 + stats.has_null).fill_null(0).to_numpy().astype(np.uint16)
-        if stats.has_null:
-            codes[texts.is_null().to_numpy()] = 1
-        return codes[:, None]
+        return Categorical.encode(texts.str.to_titlecase() if values.dtype == pl.Boolean else texts, stats)
 
     @classmethod
     def decode(cls, codes: Codes, stats: PeerCategoricalStats, rows: Rows | None = None) -> pl.Series:
         """Read codes back, [B]."""
-        table = pl.Series([None] * (1 + stats.has_null) + list(stats.categories), dtype=pl.String)
-        return table.gather(codes[:, 0])
+        return Categorical.decode(codes, stats)
 
 
 @dataclass(frozen=True, slots=True)
