@@ -152,6 +152,18 @@ def test_old_steps_go_with_their_blobs_and_the_last_ones_stay(world: StoreWorld)
     assert world.dangling() == []
 
 
+def test_one_collector_collects_several_data_sets_of_which_one_was_made_from_another(world: StoreWorld) -> None:  # T23
+    source = world.step()
+    world.step(sources=source.items, dataset="census", pipeline="census_1")
+    world.clock.advance(days=1)
+    world.step()
+    world.step(dataset="census", pipeline="census_1")
+    world.clock.advance(days=100)
+    collector, last = Collector(world.store), Retention(last=1)
+    assert [len(collector.collect(dataset, last).manifests) for dataset in ("cdnow", "census", "cdnow")] == [0, 1, 1]
+    assert world.dangling() == []
+
+
 def test_emptied_folders_go_with_what_was_in_them(world: StoreWorld) -> None:
     world.step()
     world.clock.advance(days=1)

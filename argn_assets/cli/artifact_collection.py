@@ -69,16 +69,12 @@ def cleanup(datasets: tuple[str, ...], grace_hours: float, force: bool, as_json:
 
     How much is kept is said by `keep` in the data set's YAML file; else the last 5 of every step, and 90 days.
     """
-    from argn_assets.orchestration.collection import declared_retention
+    from argn_assets.orchestration.collection import collect_datasets
+    from argn_assets.store.collect import Collector
 
-    store, catalogue = open_store(), _catalogue()
-    asked = stored_datasets(store, datasets)
-    # All declarations are read before anything goes: a broken one stops the command while it can still be mended.
-    retentions = {dataset: declared_retention(catalogue, dataset) for dataset in asked}
-    done = {
-        dataset: store.collect_dataset(dataset, retentions[dataset], not force, grace_period_hours=grace_hours)
-        for dataset in asked
-    }
+    store = open_store()
+    collector = Collector(store, grace_period_hours=grace_hours, dry_run=not force)
+    done = collect_datasets(collector, _catalogue(), stored_datasets(store, datasets))
     _print_collected(done, force=force, as_json=as_json)
 
 

@@ -6,12 +6,12 @@ No Dagster in here, so that the command line answers at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from argn_assets.datasets import Catalogue
 from argn_assets.errors import StoreError
 from argn_assets.store import ArtifactStore
-from argn_assets.store.collect import Collected
+from argn_assets.store.collect import Collected, Collector
 from argn_assets.store.retention import Retention
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,16 @@ def collect_store(store: ArtifactStore, catalogue: Catalogue, *, dry_run: bool =
         ConfigError: a declaration cannot be used; nothing was removed.
         CorruptArtifact, UnsupportedManifestVersion: something cannot be read; data sets before it are collected.
     """
-    retentions = {dataset: declared_retention(catalogue, dataset) for dataset in store.datasets()}
-    return {dataset: store.collect_dataset(dataset, keep, dry_run) for dataset, keep in retentions.items()}
+    return collect_datasets(Collector(store, dry_run=dry_run), catalogue, store.datasets())
+
+
+def collect_datasets(
+    collector: Collector, catalogue: Catalogue | None, datasets: Iterable[str]
+) -> dict[str, Collected]:
+    """Collect some data sets by what they declare; None: nothing is declared. Raises as `collect_store`."""
+    # All declarations are read before anything goes: a broken one stops it while it can still be mended.
+    retentions = {dataset: declared_retention(catalogue, dataset) for dataset in datasets}
+    return {dataset: collector.collect(dataset, retention) for dataset, retention in retentions.items()}
 
 
 def clean_failed_run(store: ArtifactStore, run_id: str) -> Collected:

@@ -68,6 +68,9 @@ class Collected:
 class Collector:
     """One collection: removes from a store what is no longer needed, as of the time it was made.
 
+    The same collector may collect one data set after another: manifests are read once, however many there are. What is
+    committed or used after it was made is too young for it.
+
     Args:
         store: its clock tells the ages.
         grace_period_hours: younger blobs are never touched.
@@ -85,6 +88,7 @@ class Collector:
         self.store, self.port, self.dry_run = store, store.port, dry_run
         self.now = store.now()
         self.grace_begins = self.now - grace_period
+        self._steps: dict[str, CommittedStep] = {}
 
     def unnamed_blobs(self, dataset: str) -> list[Entry]:
         """Return the blobs of a data set that no manifest names, young ones too, sorted; raises as `read_steps`."""
@@ -101,9 +105,12 @@ class Collector:
 
     def collect(self, dataset: str, retention: Retention) -> Collected:
         """Remove manifests that are not kept, then blobs that are orphans, then unfinished files; see `read_steps`."""
-        steps = all_steps(self.store)
+        check_dataset(dataset)
+        if not self._steps:
+            self._steps = {step.path: step for step in all_steps(self.store)}
+        steps = list(self._steps.values())
         expired = expired_steps(
-            check_dataset(dataset),
+            dataset,
             steps,
             retention=retention,
             named_by_refs=self._kept_by_refs(),
@@ -166,8 +173,8 @@ class Collector:
         """
         done = Collected(manifests=self._remove_manifests(going, manifests_before or self.grace_begins))
         gone = set(done.manifests)
-        left = [step for step in steps if step.path not in gone]
         for dataset in datasets:
+            left = [step for step in steps if step.dataset == dataset and step.path not in gone]
             removed = self._remove_blobs(dataset, left)
             done.blobs += removed.blobs
             done.size_bytes += removed.size_bytes
@@ -199,6 +206,7 @@ class Collector:
         for step in going:
             if step.path not in spared and self.port.remove_old([step.path], before):
                 self.store.forget_manifest(step.path)
+                self._steps.pop(step.path, None)
                 removed.append(step.path)
             else:
                 spared |= with_sources([step.path], by_path)
@@ -236,15 +244,9 @@ class Collector:
 
 
 def _unnamed(blobs: Iterable[Entry], steps: Iterable[CommittedStep]) -> list[Entry]:
-    """Return the blobs that no step names, sorted by path; what the store would not call a blob is left alone."""
-    by_dataset: dict[str, set[str]] = {}
-    for step in steps:
-        by_dataset.setdefault(step.dataset, set()).update(step.blobs)
-    found = []
-    for blob in blobs:
-        _, dataset, name = blob.path.split("/", 2)
-        if name not in by_dataset.get(dataset, ()) and _is_path(blob.path):
-            found.append(blob)
+    """Return the blobs of a data set that none of its steps name, sorted; names that we do not give are left alone."""
+    named = {name for step in steps for name in step.blobs}
+    found = [blob for blob in blobs if blob.path.split("/", 2)[2] not in named and _is_path(blob.path)]
     return sorted(found, key=lambda blob: blob.path)
 
 
