@@ -36,7 +36,7 @@ def query_database(sql: str, connection: str) -> pl.DataFrame:
     """
     import polars as pl
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     url = os.environ.get(connection)
     if not url:
@@ -46,8 +46,8 @@ def query_database(sql: str, connection: str) -> pl.DataFrame:
         )
     try:
         engine = create_engine(url)
-    except ImportError as error:
-        raise SourceError(f"{connection}: the database's driver is not installed: {error}.") from error
+    except (ImportError, NoSuchModuleError) as error:
+        raise SourceError(f"{connection}: the driver of the database is not installed: {error}.") from error
     except ArgumentError:  # its text may repeat the URL
         raise ConfigError(
             f"connection: {connection} does not hold the URL of a database that SQLAlchemy reads, such as "
