@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -190,6 +191,15 @@ def test_tiny_tables_train_and_generate(orders, n_rows):  # E36
 def test_an_empty_table_is_refused(orders):  # E36
     with pytest.raises(DataError, match="no rows"):
         train_flat(orders.clear())
+
+
+def test_keys_that_are_decimals_count_like_whole_numbers():  # E9, E43
+    keys = pl.Series([70, 80, 90]).cast(pl.Decimal(38, 2))
+    table = pl.DataFrame({"id": keys, "price": [Decimal("0.29"), Decimal("1.50"), Decimal("0.29")]})
+    back = generate_flat(train_flat(table, primary_key="id", max_epochs=1, random_state=1), 3, random_state=1)
+    assert back.schema == table.schema
+    assert back["id"].to_list() == [1, 2, 3]
+    assert set(back["price"].to_list()) <= {Decimal("0.29"), Decimal("1.50")}
 
 
 def test_a_table_of_nothing_but_its_key_gives_new_keys():  # E36

@@ -11,7 +11,13 @@ import pyarrow as pa
 import pytest
 
 from argn_assets.errors import SchemaError
-from argn_assets.tables import compute_stats
+from argn_assets.tables import (
+    combine_partial_stats,
+    compute_partial_stats,
+    compute_stats,
+    decode_table,
+    encode_table,
+)
 
 LATIN1 = pa.array(["Köln".encode("latin-1"), b"Bonn"]).view(pa.string())
 
@@ -72,3 +78,17 @@ def test_a_refusal_does_not_show_values() -> None:
     with pytest.raises(SchemaError) as caught:
         compute_stats(pd.DataFrame({"name": ["Ada Lovelace", 3]}, dtype=object))
     assert "Ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", [None, "categorical", "character"])
+def test_a_text_of_a_megabyte_is_a_value_like_others(encoding: str | None) -> None:
+    frame = pl.DataFrame({"body": ["x" * 1_000_000, "short", None]})
+    stats = compute_stats(frame, {"body": encoding} if encoding else None)
+    back = decode_table(encode_table(frame, stats), stats)["body"].to_list()
+    assert back == ["x" * (50 if encoding == "character" else 1_000_000), "short", None]
+
+
+def test_batches_of_python_decimals_of_other_scales_are_refused_with_both_types() -> None:
+    batches = [pd.DataFrame({"price": [Decimal(text)]}) for text in ("1.5", "2.25")]
+    with pytest.raises(SchemaError, match=r"price \(decimal\[38, 1\] and decimal\[38, 2\]\)"):
+        combine_partial_stats([compute_partial_stats(batch) for batch in batches])

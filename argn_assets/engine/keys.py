@@ -15,7 +15,7 @@ import polars as pl
 from argn_assets.artifact import ModelArtifact
 from argn_assets.schema import ColumnSchema
 from argn_assets.seeds import Seed, mix64
-from argn_assets.tables.dtypes import as_dtype, dtype_name
+from argn_assets.tables.dtypes import as_dtype, dtype_name, dtype_named
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.pattern_texts import make_texts
 from argn_assets.tables.stats import TableStats
@@ -73,8 +73,8 @@ def unmodelled_columns(
 
 def new_keys(column: ColumnSchema, seed: Seed, first: int, n_keys: int) -> pl.Series:
     """Return `n_keys` keys from number `first` on, as the column was: whole numbers from 1, or UUIDs."""
-    if column.dtype.startswith(("int", "uint", "float")):
-        return as_dtype(pl.Series(np.arange(first + 1, first + n_keys + 1)), column.dtype)
+    if column.dtype.startswith(("int", "uint", "float", "decimal")):
+        return pl.Series(np.arange(first + 1, first + n_keys + 1)).cast(dtype_named(column.dtype), strict=False)
     return as_dtype(_uuids(seed.child("key", column.name), first, n_keys), column.dtype)
 
 

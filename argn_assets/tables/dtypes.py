@@ -109,7 +109,8 @@ def as_dtype(values: pl.Series, name: str) -> pl.Series:
     if isinstance(dtype, pl.Datetime):
         return _as_datetime(values, dtype)
     if isinstance(dtype, TICKED):
-        return _of_ticks(values.cast(pl.Int64, strict=False), dtype)
+        is_ticks = values.dtype.is_integer() or values.dtype == pl.String
+        return _of_ticks(values.cast(pl.Int64, strict=False), dtype) if is_ticks else values.cast(dtype, strict=False)
     if values.dtype == pl.String and dtype == pl.Boolean:
         return values == "true"
     if values.dtype == pl.String and dtype == pl.Date:
