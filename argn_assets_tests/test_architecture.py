@@ -38,7 +38,7 @@ BANNED_WORDS = {
 }  # fmt: skip
 # Names that the specification fixes (spec/engine.md, spec/store.md); the words they use stand there and nowhere else.
 FIXED_NAMES = {
-    "df", "sample_size", "from_workspace", "ctx_data", "ctx_stats", "ctx_cardinalities", "ctx_primary_key",
+    "df", "sample_size", "from_workspace", "ctx_codes", "ctx_data", "ctx_stats", "ctx_cardinalities", "ctx_primary_key",
     "ctx_encoding_types", "tgt_stats", "tgt_data", "tgt_encoding_types", "tgt_context_key", "tgt_primary_key",
 }  # fmt: skip
 

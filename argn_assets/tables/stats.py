@@ -108,7 +108,7 @@ class TableStats:
         """Read what `to_bytes` wrote; DataError for anything else."""
         try:
             return cls.from_json(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise DataError(
                 f"These {len(data):,} bytes are not statistics of a table: {type(error).__name__}. Compute them again."
             ) from error
