@@ -30,7 +30,8 @@ def _as_pandas(probabilities: NDArray[np.float64], outcomes: list[Outcomes], ask
     import pandas as pd
 
     values = [
-        [pd.Interval(v[0], v[1], closed="both") if isinstance(v, tuple) else v for v in own.exact_values()] for own in outcomes
+        [pd.Interval(v[0], v[1], closed="both") if isinstance(v, tuple) else v for v in own.exact_values()]
+        for own in outcomes
     ]
     names = [own.name for own in outcomes]
     if len(outcomes) == 1:

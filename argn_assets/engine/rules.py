@@ -86,11 +86,19 @@ def draw_rules(
     shares: dict[int, ColumnShares] = {}
     for name, wanted in (rebalancing or {}).items():
         if name not in numbers:
-            raise ConfigError(
-                f"rebalancing names {name!r}, which has no values to draw. Columns: {', '.join(numbers)}."
-            )
+            raise ConfigError(f"rebalancing names {name!r}; columns with values to draw are {', '.join(numbers)}.")
         shares[numbers[name]] = column_shares(outcomes_of(stats, name), wanted)
-    return DrawRules(forbidden, shares)
+    _check_order(artifact, shares)
+    return DrawRules(forbidden, shares, marked)
+
+
+def _check_order(artifact: ModelArtifact, shares: Collection[int]) -> None:
+    """Refuse rebalanced columns that a fixed-order model does not generate first."""
+    if not artifact.enable_flexible_generation and set(shares) != set(range(len(shares))):
+        raise ConfigError(
+            "The model was trained in a fixed order of columns, so only its first columns can be rebalanced: "
+            f"{', '.join(artifact.tgt_stats.columns)}. Train with any_order=True to rebalance any."
+        )
 
 
 def _has_rare(stats: Stats) -> bool:
