@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 .PHONY: help venv install demo ui test test-long test-ui test-peer check docs bench clean
 
 help:
-	@echo "make demo       install, then synthetic copies of three real tables (first time: some minutes)"
+	@echo "make demo       install, then synthetic copies of real tables (first time: some minutes)"
 	@echo "make ui         Dagster's UI over the same state, http://localhost:3000 (PORT=… for another one)"
 	@echo "make test       install, then the tests"
 	@echo "make test-long  the long forms; test-ui needs Chromium; test-peer installs the peer engine"

