@@ -226,7 +226,7 @@ BAD = {
     HEAD + "meta_model: mixture": ["meta_model", "'mixture'", "'none'"],
     HEAD + "sampling: {rows: 0}": ["sampling.rows", "0", "'same'"],
     HEAD + "sampling: {rows: all}": ["sampling.rows", "'all'", "'same'"],
-    HEAD + "sampling: {rare: constant}": ["sampling.rare", "not built yet", "'sample'"],
+    HEAD + "sampling: {rare: keep}": ["sampling.rare", "keep", "'sample' or 'constant'"],
     HEAD + "sampling: {temperature: 0}": ["temperature", "greater than 0"],
     HEAD + "sampling: {top_p: 1.5}": ["top_p", "1.5", "less than or equal to 1"],
     HEAD + "retrain: {always: true}": ["retrain.always", "true", "not built yet", "false"],
