@@ -123,3 +123,50 @@ def family_shop(n_customers: int = 300, seed: int = 0) -> dict[str, pl.DataFrame
         }
     )
     return {"customers": customers, "orders": orders, "items": items}
+
+
+def subscribers(n: int, first: int = 0, seed: int = 1) -> pl.DataFrame:
+    """Return subscribers with two siblings: `orders`, 0 to 6 rows of a color and stars, and `calls`, 0 to 3 reasons."""
+    rng = np.random.default_rng(seed)
+    n_orders, n_calls = rng.choice([0, 1, 2, 4, 6], n), rng.integers(0, 4, n)
+    colors, reasons = np.array(["red", "green", "blue", "black"]), np.array(["late", "broken"])
+    chosen = [rng.choice(colors, size).tolist() for size in n_orders]
+    stars = [rng.integers(1, 4, size).tolist() for size in n_orders]
+    said = [rng.choice(reasons, size).tolist() for size in n_calls]
+    return pl.DataFrame(
+        {
+            "id": np.arange(first, first + n),
+            "plan": rng.choice(["free", "paid"], n),
+            "orders::color": pl.Series(chosen, dtype=pl.List(pl.String)),
+            "orders::stars": pl.Series(stars, dtype=pl.List(pl.Int64)),
+            "calls::reason": pl.Series(said, dtype=pl.List(pl.String)),
+        }
+    )
+
+
+def profiles(context: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per subscriber: the color of the last order, whether its stars are high on average, the number of
+    orders, and the reason of the first call. What does not exist is "none", or 0.
+    """  # fmt: skip
+    orders, stars = pl.col("orders::color"), pl.col("orders::stars")
+    return context.select(
+        "id",
+        last_color=orders.list.last().fill_null("none"),
+        is_happy=(stars.list.mean() > 2).fill_null(False),
+        n_orders=orders.list.len().cast(pl.Int64),
+        first_reason=pl.col("calls::reason").list.first().fill_null("none"),
+    )
+
+
+def parcels(context: pl.DataFrame) -> pl.DataFrame:
+    """Return one parcel per order, in their order: `label` has the color of the order, `before` that of the one before,
+    and `urgent` says whether the subscriber ever called because something came late.
+    """  # fmt: skip
+    color = pl.col("orders::color")
+    rows = context.select(
+        "id",
+        label=color,
+        before=color.list.eval(pl.element().shift(1).fill_null("none")),
+        urgent=pl.col("calls::reason").list.contains("late"),
+    )
+    return rows.filter(pl.col("label").list.len() > 0).explode("label", "before")

@@ -63,7 +63,7 @@ def test_every_kind_of_table_may_hold_lists(context, kind):  # E9
 
 def test_lists_of_unequal_length_are_refused_by_name(context):
     ragged = context.with_columns(pl.Series("orders::paid", [[True], [False], [True]]))
-    with pytest.raises(DataError, match="2 of 3 context rows .* 'orders::paid' than in 'orders::amount'"):
+    with pytest.raises(DataError, match=r"2 of 3 context rows .* 'orders::paid' than in 'orders::amount'"):
         compute_context_stats(ragged, primary_key="id")
 
 

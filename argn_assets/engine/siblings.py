@@ -29,7 +29,7 @@ class PackedSibling:
         index: rows before it, [R].
         left: rows from it on, [R].
         last: place in packed order of each last row, one per context row that has rows.
-        steps: rows of each step, falling, [T].
+        steps: rows of each step, falling, [T]; 0 where there is no row at all.
         sizes: rows of each context row, [N].
     """
 
@@ -67,7 +67,7 @@ class SiblingRows:
         sizes = torch.from_numpy(self.sizes).to(device)
         if not len(filled):
             nothing = sizes.new_zeros(0)
-            return PackedSibling(self.codes[:0].long(), nothing, nothing, nothing, nothing, [], sizes)
+            return PackedSibling(self.codes[:0].long(), nothing, nothing, nothing, nothing, [0], sizes)
         whole = Windows(filled, np.zeros(len(filled), dtype=np.int64), self.sizes[filled])
         batch = pack(whole, self.starts, self.sizes)
         last = np.flatnonzero(batch.left == 1)
