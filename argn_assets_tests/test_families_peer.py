@@ -17,7 +17,7 @@ import pytest
 from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential
 from argn_assets.errors import ArtifactError, ConfigError, SchemaError
 from argn_assets.tables.encode import decode_table, encode_table
-from argn_assets_tests.peer.expected import FOLDER, Golden, flat_log_probs, sequential_log_probs
+from argn_assets_tests.peer.expected import FOLDER, Golden, flat_log_probs, log_probs_after_given, sequential_log_probs
 from argn_assets_tests.peer.make_workspaces import CASES, LARGE_CASES
 
 TOLERANCE = 1e-5
@@ -63,13 +63,15 @@ def assert_same_values(golden: Golden) -> None:
             assert (own.isna() == theirs.isna()).all()
             own, theirs = own.dropna().to_numpy(float), theirs.dropna().to_numpy(float)
             places = np.searchsorted(edges, [own, theirs], side="right")
-            assert np.abs(places[0] - places[1]).max() <= 1, "a value cut to decimals may fall below its bin"
+            assert (np.abs(places[0] - places[1]) <= 1).all(), "a value cut to decimals may fall below its bin"
             continue
         if pd.api.types.is_string_dtype(theirs.dtype):
             theirs = theirs.astype("string")
         if kind == "peer_categorical":  # the peer writes its marker, we leave the value missing
             rare = golden.encoded.codes[_place_of(golden, name)] == 0
             theirs = theirs.mask(rare)
+        if kind == "peer_character":  # the peer loses blanks at the end
+            own = own.str.rstrip()
         assert own.dtype == theirs.dtype, name
         pd.testing.assert_series_equal(own, theirs, check_names=False, obj=name)
 
@@ -103,7 +105,7 @@ def test_codes_decode_to_the_peers_values(name):  # E20
 def test_values_given_before_the_first_step_count_as_if_they_had_been_generated(name, n_given):  # E40
     golden = GOLDEN[name]
     n_given = min(n_given, len(golden.order(0)))
-    ours, theirs = flat_log_probs(golden, n_given), golden.expected["log_probs"]
+    ours, theirs = log_probs_after_given(golden, n_given), golden.expected["log_probs"]
     later = golden.order(0)[n_given:]
     np.testing.assert_allclose(ours[later], theirs[later], atol=TOLERANCE)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
+from argn_assets.engine import log_probs
 from argn_assets.engine.families import FlatSteps, family_named
 from argn_assets.engine.families.peer.layout import PeerLayout
 from argn_assets.tables.encode import EncodedTable, encode_table
@@ -85,11 +86,17 @@ def _size(column: Any) -> int:
     return max(1, column.n_steps) * len(column.sub_columns)
 
 
-def flat_log_probs(golden: Golden, n_given: int = 0) -> NDArray[np.float64]:
-    """Return the log-probability of every code of the rows, [S, N], each given those before it in the order.
+def flat_log_probs(golden: Golden) -> NDArray[np.float64]:
+    """Return the log-probability of every code of the rows, [S, N], each given those before it in the peer's order."""
+    artifact = golden.artifact
+    names = dict(zip((column.name for column in golden.layout.target), artifact.tgt_stats.columns, strict=True))
+    context = golden.context_codes().numpy() if golden.context is not None else None
+    order = [names[str(name)] for name in golden.expected["order"]]
+    return log_probs(artifact, golden.expected["codes"], ctx_codes=context, column_order=order)
 
-    The first `n_given` of them are shown before the first step, as given values are; their log-probability is 0.
-    """
+
+def log_probs_after_given(golden: Golden, n_given: int) -> NDArray[np.float64]:
+    """Return the same, where the first `n_given` codes of the order are shown before the first step; theirs are 0."""
     import torch
 
     model = family_named("peer").load_flat(golden.artifact, torch.device("cpu"), torch.float64)
@@ -136,12 +143,12 @@ def sequential_log_probs(golden: Golden) -> SequenceAnswers:
     state, alive = model.begin(golden.context_codes()), np.arange(len(sizes))
     answers = SequenceAnswers([], [], [])
     for index in range(sizes.max() + 1):
-        log_probs = model.length_logits(state).log_softmax(1).numpy()
+        of_lengths = model.length_logits(state).log_softmax(1).numpy()
         kind = n_digits if index == 0 else 2 * n_digits
         for row, sequence in enumerate(alive):
             # Both ends gather all that the model says beyond them.
             if max(artifact.tgt_seq_len_min, index - 1) < sizes[sequence] < artifact.tgt_seq_len_max:
-                own = log_probs[row, sizes[sequence] - artifact.tgt_seq_len_min]
+                own = of_lengths[row, sizes[sequence] - artifact.tgt_seq_len_min]
                 theirs = expected["log_probs"][kind : kind + n_digits, starts[sequence] + index].sum()
                 (answers.lengths if index == 0 else answers.left).append((own, theirs))
         going_on = np.flatnonzero(sizes[alive] > index)

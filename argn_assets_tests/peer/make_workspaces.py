@@ -40,12 +40,19 @@ class Case:
     any_order: bool = True
     value_protection: bool = True
     columns: tuple[str, ...] = ()  # of the table; () is all
+    private: bool = False  # with differential privacy, of statistics and training
 
 
+_ODD = (
+    "categorical nothing", "numeric_discrete nothing", "numeric_binned nothing", "numeric_binned one",
+    "numeric_binned few", "numeric_digit nothing", "numeric_digit few", "numeric_digit hundreds", "datetime few",
+    "character nothing", "character blanks",
+)  # fmt: skip
 CASES = {
     "flat_s": Case(),
     "flat_m": Case(model_size="Medium", any_order=False, value_protection=False, columns=("shop", "items", "gift")),
     "flat_l": Case(model_size="Large", columns=("shop", "stars", "day")),
+    "flat_odd_s": Case(table="oddities", columns=_ODD),
     "flat_context_s": Case(context="customers", columns=("shop", "paid", "items")),
     "flat_context_m": Case(model_size="Medium", context="customers", columns=("shop", "items"), value_protection=False),
     "flat_context_l": Case(model_size="Large", context="customers", columns=("shop", "gift")),
@@ -62,6 +69,9 @@ CASES = {
 LARGE_CASES = {
     "flat_context_m_with_all": Case(model_size="Medium", context="customers"),
     "flat_l_with_all": Case(model_size="Large"),
+    "flat_odd_with_all_s": Case(table="oddities"),
+    "flat_private_s": Case(columns=("shop", "paid", "items", "at"), private=True),
+    "sequential_private_s": Case(table="events", context="visits", private=True, value_protection=False),
     "sequential_context_m": Case(table="events", model_size="Medium", context="visits"),
     "sequential_context_l": Case(table="events", model_size="Large", context="customers"),
 }
@@ -116,6 +126,29 @@ def orders(rng: Any, n: int = 400) -> Any:
             "place": with_nulls(places, 0.05),
         }
     )
+
+
+def oddities(rng: Any, n: int = 200) -> Any:
+    """Return columns without values, with one value, with too few to be shown, or of odd ones; one per encoding."""
+    import numpy as np
+    import pandas as pd
+
+    kinds = {
+        "categorical": "x", "numeric_discrete": 7.0, "numeric_binned": -2.5, "numeric_digit": 1200.0,
+        "datetime": pd.Timestamp("2020-02-29 12:30"), "character": "a b", "lat_long": "-33.86880, 151.20930",
+    }  # fmt: skip
+    columns: dict[str, Any] = {}
+    for kind, value in kinds.items():
+        columns[f"{kind} nothing"] = pd.Series([None] * n, dtype=pd.Series([value]).dtype)
+        columns[f"{kind} one"] = pd.Series([value] * n)
+        columns[f"{kind} few"] = pd.Series([value] * n).where(np.arange(n) % 20 == 0)
+    columns["numeric_digit fine"] = np.round(rng.random(n), 6)
+    columns["numeric_digit hundreds"] = rng.integers(1, 40, n) * 100
+    columns["numeric_digit large"] = rng.integers(-(1 << 40), 1 << 40, n)
+    columns["numeric_binned steps"] = rng.integers(0, 500, n) * 1000
+    columns["datetime old"] = pd.to_datetime("1890-01-31") + pd.to_timedelta(rng.integers(0, 99_999, n), unit="D")
+    columns["character blanks"] = [" " * (i % 3) + "é" * (i % 4) for i in range(n)]
+    return pd.DataFrame(columns)
 
 
 def customers(rng: Any, n: int = 160) -> Any:
@@ -193,7 +226,14 @@ def long(rng: Any, n: int = 60) -> Any:
     )
 
 
-TABLES = {"orders": orders, "customers": customers, "visits": visits, "events": events, "long": long}
+TABLES = {
+    "orders": orders,
+    "oddities": oddities,
+    "customers": customers,
+    "visits": visits,
+    "events": events,
+    "long": long,
+}
 
 
 # ------------------------------------------------------------------------------------------------------------- training
@@ -215,19 +255,21 @@ def tables_of(case: Case) -> tuple[Any, Any]:
 def train(case: Case, target: Any, context: Any, workspace: Path) -> None:
     """Train the model of a case in the folder `workspace`."""
     from mostlyai import engine
+    from mostlyai.engine.domain import DifferentialPrivacyConfig
 
     keys: dict[str, Any] = {"tgt_context_key": "id"} if "id" in target else {}
     if context is not None:
         keys |= {"ctx_data": context, "ctx_primary_key": "id"}
         keys["ctx_encoding_types"] = {c: _TYPES[c] for c in context.columns if c != "id"}
-    types = {c: _TYPES[c] for c in target.columns if c != "id"}
+    types = {c: _TYPES.get(c) or f"TABULAR_{c.split()[0].upper()}" for c in target.columns if c != "id"}
+    private = {"differential_privacy": DifferentialPrivacyConfig()} if case.private else {}
     engine.set_random_state(1)
     engine.split(tgt_data=target, tgt_encoding_types=types, workspace_dir=workspace, **keys)
-    engine.analyze(workspace_dir=workspace, value_protection=case.value_protection)
+    engine.analyze(workspace_dir=workspace, value_protection=case.value_protection, **private)
     engine.encode(workspace_dir=workspace)
     engine.train(
         workspace_dir=workspace, model=f"MOSTLY_AI/{case.model_size}", max_epochs=2, device="cpu",
-        enable_flexible_generation=case.any_order,
+        enable_flexible_generation=case.any_order, **private,
     )  # fmt: skip
 
 
@@ -246,6 +288,8 @@ def expectations(case: Case, target: Any, context: Any, workspace: Path) -> tupl
     stats, context_stats = store.tgt_stats.read(), store.ctx_stats.read()
     key = stats.get("keys", {}).get("context_key")
     given = _first(target, key)
+    if not stats["is_sequential"] and key is not None:
+        given = given.drop_duplicates(key).reset_index(drop=True)
     given_context = None if context is None else context[context["id"].isin(given[key])].reset_index(drop=True)
     encoded, _, encoded_key = encode_df(given, stats, tgt_context_key=key)
     cardinalities = get_cardinalities(stats)

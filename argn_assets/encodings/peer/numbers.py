@@ -41,9 +41,9 @@ def _plain(value: float, lowest: int) -> int | float:
     return min(max(int(value), _LEAST_INT), _MOST_INT) if lowest >= 0 else float(value)
 
 
-def _read_back(values: NDArray[np.generic], lowest: int, is_null: NDArray[np.bool_]) -> pl.Series:
+def _read_back(values: NDArray[Any], lowest: int, is_null: NDArray[np.bool_]) -> pl.Series:
     dtype = pl.Float64() if lowest < 0 else pl.Int64()
-    return missing_where(pl.Series(values).cast(dtype), is_null)
+    return missing_where(pl.Series(np.where(is_null, 0, values)).cast(dtype), is_null)
 
 
 @dataclass(frozen=True, slots=True)
