@@ -134,15 +134,19 @@ class PeerSequence:
 
         Every digit is predicted from those before it, so they are listed digit by digit.
         """
-        network, n_rows = self.network, len(hidden)
+        network, n_rows, last = self.network, len(hidden), first + self.n_digits - 1
+        start = network.units[first].start
+        hidden = hidden[:, start : network.units[last].stop]
         log_probs = hidden.new_zeros(n_rows, 1)
         numbers = torch.zeros(1, dtype=torch.int64, device=self.device)
-        for sub_column in range(first, first + self.n_digits):
-            own = network.logits(sub_column, hidden[:, network.units[sub_column]]).log_softmax(1)  # [B*L, K]
+        for sub_column in range(first, last + 1):
+            units = network.units[sub_column]
+            logits = network.logits(sub_column, hidden[:, units.start - start : units.stop - start])
+            own = logits.log_softmax(1)  # [B*L, K]
             n_codes = own.shape[1]
             log_probs = (log_probs[:, :, None] + own.view(n_rows, -1, n_codes)).flatten(1)
             numbers = (numbers[:, None] * 10 + torch.arange(n_codes, device=self.device)).flatten()
-            if sub_column + 1 < first + self.n_digits:
-                added = network.tables[sub_column] @ network.inside[network.places[sub_column]]  # [K, H]
-                hidden = (hidden[:, None] + added).flatten(0, 1)
+            if sub_column < last:
+                weight = network.inside[network.places[sub_column], start : network.units[last].stop]
+                hidden = (hidden[:, None] + network.tables[sub_column] @ weight).flatten(0, 1)
         return log_probs, numbers
