@@ -5,7 +5,7 @@ from argn_assets.pipeline import synthesize
 
 for table in synthesize(Catalogue("datasets").get("planes")).values():
     table.synthetic.write_parquet("planes.parquet")
-    print(table.quality.fidelity)
+    print(table.quality.summary() if table.quality else "no rows")
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = ["EpochProgress", "SyntheticTable", "synthesize"]
 
 @dataclass(frozen=True)
 class SyntheticTable:
-    """What the journey made of one table."""
+    """What the journey made of one table; `quality` is None where it has no rows to measure."""
 
     artifact: ModelArtifact
     synthetic: pl.DataFrame
-    quality: TableQuality
+    quality: TableQuality | None
 
 
 def synthesize(spec: DatasetSpec, *, on_epoch: OnEpoch | None = None) -> dict[str, SyntheticTable]:

@@ -79,6 +79,23 @@ def test_records_of_a_child_name_its_parents(world):
     assert artifacts["items"].ctx_primary_key == "number"
 
 
+# O4, T14: siblings are stored beside what is given by the parent
+def test_children_of_one_parent_are_conditioned_on_those_before_them(world):
+    line = "  notes: {source: notes.csv, context: {table: customers, key: who}}\n"
+    yaml = FAMILY.replace("  customers:", f"{line}  customers:")
+    notes = pl.DataFrame({"who": range(5000, 5070), "text": ["late", "early"] * 35})
+    declare_family(world, yaml, notes=notes)
+    first, second = world.run("family", CHAIN), world.run("family", CHAIN)
+    assert first.success, failure(first)
+    assert set(caches(second).values()) == {"hit"}
+    codes, loader = stored(world, "encoded_tables")
+    names = [record.name for record in codes.items]
+    assert [name for name in names if name.startswith("notes")] == ["notes", "notes/context", "notes/context/orders"]
+    trained, loader = stored(world, "trained_artifact")
+    notes_artifact = ModelArtifact.from_bytes(loader.load_bytes(trained.by_name("notes").artifact_id))
+    assert list(notes_artifact.ctx_stats.siblings) == ["orders"]
+
+
 # O12, O20
 def test_every_table_is_told_of_and_synthetic_keys_are_checked(world):
     declare_family(world)

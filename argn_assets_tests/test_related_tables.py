@@ -226,3 +226,58 @@ def test_related_tables_train_without_a_holdout(tmp_path):
     )  # fmt: skip
     assert made["visits"].quality.sequences.c2st_auc_holdout is None
     assert made["visits"].quality.rows_holdout == 0
+
+
+def test_a_child_without_rows_is_not_measured(tmp_path):
+    users = pl.DataFrame({"id": range(60), "kind": ["x", "y"] * 30})
+    made = read_and_synthesize(
+        tmp_path,
+        "  users: {source: users.parquet, primary_key: id}\n"
+        "  visits: {source: visits.parquet, context: {table: users, key: user}}\nsampling: {rows: 1}\n",
+        visits=pl.DataFrame({"user": [7, 7], "page": ["a", "b"]}), users=users,
+    )  # fmt: skip
+    assert made["visits"].synthetic.schema == {"user": pl.Int64, "page": pl.String}
+    assert made["visits"].synthetic.is_empty()
+    assert made["visits"].quality is None
+    assert made["users"].quality is not None
+
+
+def clinic(n_people: int = 400) -> dict[str, pl.DataFrame]:
+    """People, their visits, and their bills.
+
+    A person has up to three visits of a random kind, whatever the person; there is one bill per visit, in the same
+    order, and its `amount` is 10 for a `checkup` and 90 for an `operation`.
+    """
+    rng = np.random.default_rng(4)
+    n_visits = rng.integers(0, 4, n_people)
+    person = np.repeat(np.arange(n_people), n_visits)
+    kind = rng.choice(["checkup", "operation"], len(person))
+    return {
+        "people": pl.DataFrame({"id": np.arange(n_people), "region": rng.choice(["n", "s"], n_people)}),
+        "visits": pl.DataFrame({"person": person, "kind": kind}),
+        "bills": pl.DataFrame({"person": person, "amount": np.where(kind == "checkup", 10, 90)}),
+    }
+
+
+# O4, E32
+def test_a_child_follows_the_rows_of_its_siblings(tmp_path):
+    for name, table in clinic().items():
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    spec = parse_dataset(
+        """
+dataset: clinic
+tables:
+  people: {source: people.parquet, primary_key: id}
+  visits: {source: visits.parquet, context: {table: people, key: person}}
+  bills: {source: bills.parquet, context: {table: people, key: person}}
+generator: {model_size: S, max_epochs: 15, batch_size: 32}
+""",
+        "clinic.yaml",
+    ).in_folder(str(tmp_path))
+    made = {name: table.synthetic for name, table in synthesize(spec).items()}
+    visits = made["visits"].group_by("person").agg("kind")
+    both = visits.join(made["bills"].group_by("person").agg("amount"), on="person", how="full", coalesce=True)
+    same = both["kind"].list.len().fill_null(0) == both["amount"].list.len().fill_null(0)
+    assert same.mean() > 0.9
+    pairs = both.filter(same).drop_nulls().explode("kind", "amount")
+    assert ((pairs["kind"] == "checkup") == (pairs["amount"] == 10)).mean() > 0.85

@@ -16,7 +16,7 @@ from argn_assets.datasets.catalogue import Catalogue
 from argn_assets.datasets.check import check_tables
 from argn_assets.datasets.fingerprint import fingerprint_sources
 from argn_assets.datasets.parse import parse_dataset
-from argn_assets.datasets.relations import Sequences, check_foreign_keys, context_table, subject_rows
+from argn_assets.datasets.relations import Sequences, check_foreign_keys, context_table, subject_rows, value_columns
 from argn_assets.datasets.sources import read_table, read_tables
 from argn_assets.datasets.spec import DatasetSpec
 from argn_assets.datasets.table_spec import ColumnSpec, ContextSpec, SqlSource, TableSpec
@@ -37,4 +37,5 @@ __all__ = [
     "read_table",
     "read_tables",
     "subject_rows",
+    "value_columns",
 ]

@@ -136,7 +136,7 @@ def context_table(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], table: 
     context = spec.tables[table].context
     assert context is not None, "a table with a context is asked for"
     parent, key = context.table, str(spec.tables[context.table].primary_key)
-    given = tables[parent].select(key, *_values(spec, tables, parent))
+    given = tables[parent].select(key, *value_columns(spec, tables, parent))
     above = spec.tables[parent].context
     if above is None:
         return given
@@ -151,6 +151,7 @@ def context_table(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], table: 
     return given.hstack(named[parent_rows(tables[parent][above.key], primary_key)])
 
 
-def _values(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], table: str) -> list[str]:
+def value_columns(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame], table: str) -> list[str]:
+    """Return the columns of a table that a model learns."""
     regenerated = spec.tables[table].regenerated()
     return [column for column in tables[table].columns if column not in regenerated]

@@ -54,13 +54,21 @@ class SamplingSpec(Declared):
 
 
 class RetrainSpec(Declared):
-    """When a model is trained again. Not built yet, so each field works with its default."""
+    """When a model is trained again without being asked, and what it begins with."""
 
-    on_change: Annotated[bool, later(True)] = True
-    at_latest: Annotated[Literal["weekly"], later("weekly")] = "weekly"
-    always: Annotated[bool, later(False)] = False
-    warm_start: Annotated[bool, later(False)] = False
-    only_on_drift: Annotated[None, later(None)] = None
+    on_change: bool = True  # when the content of a source changed
+    at_latest: Literal["daily", "weekly", "monthly", "never"] = "weekly"  # sources are read again and compared
+    always: bool = False  # every run trains, with the next seed, even where nothing changed
+    warm_start: bool = False  # go on from the last artifact, where it is of the same network
+    only_on_drift: Annotated[Number, Field(ge=0)] | None = None  # nats per row that changed rows may be less likely
+
+    @model_validator(mode="after")
+    def _drift_is_looked_for_on_change(self) -> Self:
+        if self.only_on_drift is not None and not self.on_change:
+            raise ValueError(
+                "only_on_drift looks at changed rows, and on_change: false says that changes do not matter; leave one out"
+            )
+        return self
 
 
 class CsvSpec(Declared):
@@ -135,7 +143,7 @@ class DatasetSpec(Declared):
     export: ExportSpec = ExportSpec()
     publish: Annotated[bool, later(False)] = False
     floors: FloorsSpec = FloorsSpec()
-    max_age_days: Annotated[int, later(8)] = 8
+    max_age_days: Annotated[Whole, Field(ge=1)] = 8  # since the synthetic tables were made or confirmed
     keep: KeepSpec = KeepSpec()
     owners: tuple[Text, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
@@ -222,6 +230,18 @@ class DatasetSpec(Declared):
     def ordered_tables(self) -> tuple[str, ...]:
         """Return the tables, parents before their children, else as they are declared."""
         return tuple(sorted(self.tables, key=lambda table: len(self.ancestors(table))))
+
+    def siblings(self, table: str) -> tuple[str, ...]:
+        """Return the tables of the same parent that are declared before a table, which it is conditioned on too."""
+        context = self.tables[table].context
+        if context is None:
+            return ()
+        before = list(self.tables)[: list(self.tables).index(table)]
+        return tuple(name for name in before if (own := self.tables[name].context) and own.table == context.table)
+
+    def given_tables(self, table: str) -> tuple[str, ...]:
+        """Return all tables that a table is conditioned on."""
+        return (*self.ancestors(table), *self.siblings(table))
 
     def only(self, table: str) -> DatasetSpec:
         """Return the declaration of one of the tables alone; the target goes where it is a column of another."""

@@ -38,7 +38,9 @@ from argn_assets.orchestration.one_table import (
     draw_holdout,
     encode_with_context,
     generate_table,
+    sibling_tables,
     train_table,
+    with_siblings,
 )
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
@@ -72,7 +74,7 @@ def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
         with naming(spec, name):
             stats = compute_table_stats(spec, name, tables)
         for part, value in _with_parts(name, stats):
-            parts.append(_part(part, value.to_bytes(), "encoder", "TableStats", "json", spec.ancestors(name)))
+            parts.append(_part(part, value.to_bytes(), "encoder", "TableStats", "json", spec.given_tables(name)))
         told[name] = TableFacts(rows=stats.own.n_rows, columns=_encoded_columns(stats.own))
     return StageResult(parts=tuple(parts), facts=StageFacts(tables=told))
 
@@ -86,8 +88,8 @@ def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> 
         table_stats = load_stats(spec, stats, name)
         with naming(spec, name):
             encoded = encode_with_context(spec, name, tables, table_stats, held)
-        for part, value in _with_parts(name, encoded):
-            parts.append(_part(part, value.to_arrow(), "table", "EncodedTable", "arrow", spec.ancestors(name)))
+        for part, value in [*_with_parts(name, encoded), *_sibling_parts(name, encoded.context)]:
+            parts.append(_part(part, value.to_arrow(), "table", "EncodedTable", "arrow", spec.given_tables(name)))
             codes[part] = value
         told[name] = TableFacts(rows=encoded.own.n_rows, columns=_encoded_columns(table_stats.own))
         numbers[f"sub_columns/{name}"] = len(encoded.own.sub_columns)
@@ -164,7 +166,7 @@ def generate_tables(
     preview = {name: _preview(table) for name, table in tables.items()}
     return StageResult(
         parts=tuple(
-            _part(name, table, "table", "SyntheticTable", "parquet", spec.ancestors(name))
+            _part(name, table, "table", "SyntheticTable", "parquet", spec.given_tables(name))
             for name, table in tables.items()
         ),
         facts=StageFacts(tables=told, preview=preview),
@@ -198,8 +200,13 @@ def load_encoded(spec: DatasetSpec, encoded: StoredTables, table: str) -> WithCo
     """Return a stored encoded table and its context."""
     from argn_assets.tables import EncodedTable
 
-    read = [EncodedTable.from_arrow(encoded.load(part)) for part in _part_names(spec, table)]
-    return WithContext(*read)
+    own, *context = [EncodedTable.from_arrow(encoded.load(part)) for part in _part_names(spec, table)]
+    if not context:
+        return WithContext(own)
+    prefix = f"{context_part(table)}/"
+    names = [part.removeprefix(prefix) for part in encoded.names() if part.startswith(prefix)]
+    siblings = {name: EncodedTable.from_arrow(encoded.load(f"{prefix}{name}")) for name in names}
+    return WithContext(own, with_siblings(context[0], siblings))
 
 
 def _part_names(spec: DatasetSpec, table: str) -> tuple[str, ...]:
@@ -209,6 +216,13 @@ def _part_names(spec: DatasetSpec, table: str) -> tuple[str, ...]:
 def _with_parts(table: str, value: WithContext[T]) -> list[tuple[str, T]]:
     """Return what is stored of a table: its own part, and that of its context."""
     return [(table, value.own), *([] if value.context is None else [(context_part(table), value.context)])]
+
+
+def _sibling_parts(table: str, context: EncodedTable | None) -> list[tuple[str, EncodedTable]]:
+    """Return what is stored of the siblings in a context, a part each."""
+    if context is None:
+        return []
+    return [(f"{context_part(table)}/{name}", rows) for name, rows in sibling_tables(context).items()]
 
 
 def _part(

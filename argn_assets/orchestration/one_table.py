@@ -2,7 +2,7 @@
 
 The chain takes these steps over stored tables, and `argn_assets.pipeline` over tables in memory, both in the order of
 `DatasetSpec.ordered_tables`. A table with a context is a table of sequences, one for each row of its parent; what is
-given of a sequence is put together by `datasets.context_table`, for training and for generation alike.
+given of a sequence is put together by `given_table`, for training and for generation alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from argn_assets.datasets import DatasetSpec, context_table, subject_rows
+from argn_assets.datasets import DatasetSpec, context_table, subject_rows, value_columns
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
@@ -69,9 +69,29 @@ def spread_holdout(spec: DatasetSpec, tables: Tables, first: Masks) -> Masks:
     return {name: first[(name, *spec.ancestors(name))[-1]][rows[name]] for name in spec.tables}
 
 
+def given_table(spec: DatasetSpec, name: str, tables: Tables) -> pl.DataFrame:
+    """Return what is given of each sequence of a table: its parent's row and ancestors, and its siblings as lists.
+
+    A sibling, another child of the same parent that is declared before, is there as list columns `sibling::column`.
+    """
+    from argn_assets.tables.siblings import nest
+
+    context = spec.tables[name].context
+    assert context is not None, "a table with a context is asked for"
+    table = context_table(spec, tables, name)
+    key = str(spec.tables[context.table].primary_key)
+    keys = {sibling: own.key for sibling in spec.siblings(name) if (own := spec.tables[sibling].context)}
+    siblings = {
+        sibling: tables[sibling].select(own, *value_columns(spec, tables, sibling)).cast({own: table[key].dtype})
+        for sibling, own in keys.items()
+    }
+    return nest(table, key, siblings, keys)
+
+
 def compute_table_stats(spec: DatasetSpec, name: str, tables: Tables) -> WithContext[TableStats]:
     """Return the statistics of a table, and of its context; rare is what few subjects share, at any depth."""
     from argn_assets.tables import compute_stats
+    from argn_assets.tables.siblings import compute_context_stats
 
     declared, context = spec.tables[name], spec.tables[name].context
     subjects = subject_keys(spec, tables)
@@ -87,11 +107,10 @@ def compute_table_stats(spec: DatasetSpec, name: str, tables: Tables) -> WithCon
     )
     if context is None:
         return WithContext(own)
-    given = compute_stats(
-        context_table(spec, tables, name),
+    given = compute_context_stats(
+        given_table(spec, name, tables),
         _context_encodings(spec, name),
-        primary_key=spec.tables[context.table].primary_key,
-        is_sequential=False,
+        primary_key=str(spec.tables[context.table].primary_key),
         subjects=subjects[context.table],
         value_protection=spec.value_protection,
         seed=_seed(spec, "context stats", name),
@@ -100,12 +119,17 @@ def compute_table_stats(spec: DatasetSpec, name: str, tables: Tables) -> WithCon
 
 
 def _context_encodings(spec: DatasetSpec, name: str) -> dict[str, str]:
-    """Return the declared encodings of the columns of a context, as `context_table` names them."""
+    """Return the declared encodings of the columns of a context, as `given_table` names them."""
+    from argn_assets.tables.siblings import SEPARATOR
+
     parent, *above = spec.ancestors(name)
-    encodings = spec.tables[parent].encoding_types()
-    for ancestor in above:
-        encodings |= {f"{ancestor}.{column}": name for column, name in spec.tables[ancestor].encoding_types().items()}
-    return encodings
+    prefixes = {parent: ""} | {ancestor: f"{ancestor}." for ancestor in above}
+    prefixes |= {sibling: f"{sibling}{SEPARATOR}" for sibling in spec.siblings(name)}
+    return {
+        f"{prefix}{column}": encoding
+        for table, prefix in prefixes.items()
+        for column, encoding in spec.tables[table].encoding_types().items()
+    }
 
 
 def encode_with_context(
@@ -122,7 +146,7 @@ def encode_with_context(
     encoded = encode_table(tables[name], stats.own, seed=_seed(spec, "encode", name))
     if context is None or stats.context is None or encoded.keys is None or encoded.offsets is None:
         return WithContext(dataclasses.replace(encoded, validation=held[name]))
-    table, key = context_table(spec, tables, name), str(stats.context.schema.primary_key)
+    table, key = given_table(spec, name, tables), str(stats.context.schema.primary_key)
     given = encode_table(table, stats.context, seed=_seed(spec, "encode context", name))
     places = place_of_keys(table, key, encoded.keys, context.key)
     of_parents = held[context.table]
@@ -132,6 +156,37 @@ def encode_with_context(
             given, validation=of_parents, keys=row_keys(table, key), offsets=np.arange(len(of_parents) + 1)
         ),
     )
+
+
+def sibling_tables(context: EncodedTable) -> dict[str, EncodedTable]:
+    """Return the siblings of a context as tables of sequences, whose keys are the numbers of context rows."""
+    import numpy as np
+
+    from argn_assets.tables import EncodedTable
+
+    tables = {}
+    for name, sibling in context.siblings.items():
+        filled = np.flatnonzero(sibling.sizes)
+        offsets = np.append(0, np.cumsum(sibling.sizes[filled]))
+        none = np.zeros(sibling.codes.shape[1], dtype=bool)
+        tables[name] = EncodedTable(sibling.columns, sibling.codes, none, filled.astype(np.uint64), offsets)
+    return tables
+
+
+def with_siblings(context: EncodedTable, tables: Mapping[str, EncodedTable]) -> EncodedTable:
+    """Return a context with the siblings that `sibling_tables` took out of it."""
+    import numpy as np
+
+    from argn_assets.tables.encode import EncodedSibling
+
+    siblings = {}
+    for name, table in tables.items():
+        assert table.keys is not None, "a sibling is a table of sequences"
+        assert table.offsets is not None, "a sibling is a table of sequences"
+        sizes = np.zeros(context.n_rows, dtype=np.int64)
+        sizes[table.keys.astype(np.int64)] = np.diff(table.offsets)
+        siblings[name] = EncodedSibling(table.columns, table.codes, np.cumsum(sizes) - sizes, sizes)
+    return dataclasses.replace(context, siblings=siblings)
 
 
 def train_table(
@@ -193,7 +248,7 @@ def generate_table(
     if spec.tables[name].context is None:
         table = generate_flat(artifact, None if settings["rows"] == "same" else int(settings["rows"]), **drawn)
     else:
-        table = generate_sequential(artifact, ctx_data=context_table(spec, made, name), **drawn)
+        table = generate_sequential(artifact, ctx_data=given_table(spec, name, made), **drawn)
     generated: pl.DataFrame = table
     return generated
 

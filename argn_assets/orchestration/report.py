@@ -65,12 +65,19 @@ class Render(Protocol[Q_contra]):
     ) -> str: ...
 
 
-def compare_table(spec: DatasetSpec, name: str, tables: Tables, masks: Masks, made: Tables, compare: Compare[Q]) -> Q:
-    """Compare one synthetic table with its training rows and its holdout, of which `masks` tell the rows."""
+def compare_table(
+    spec: DatasetSpec, name: str, tables: Tables, masks: Masks, made: Tables, compare: Compare[Q]
+) -> Q | None:
+    """Compare one synthetic table with its training rows and its holdout, of which `masks` tell the rows.
+
+    None where there is nothing to compare: now and then no parent has a child, or only parents that are held out have.
+    """
     import polars as pl
 
     context, target = spec.tables[name].context, spec.target_column()
     held, sequences = pl.Series(masks[name]), None
+    if made[name].is_empty() or held.all():
+        return None
     if context is not None:
         parents, held_parents = context_table(spec, tables, name), pl.Series(masks[context.table])
         sequences = Sequences(
@@ -109,7 +116,9 @@ def compare_stored(
     qualities: dict[str, Q] = {}
     for name in spec.tables:
         with naming(spec, name):
-            qualities[name] = compare_table(spec, name, tables, masks, made, compare)
+            quality = compare_table(spec, name, tables, masks, made, compare)
+        if quality is not None:
+            qualities[name] = quality
     page = render(spec.dataset, qualities, provenance=_provenance(raw, encoded, synthetic))
     summaries = {name: dict(quality.summary()) for name, quality in qualities.items()}
     return StageResult(

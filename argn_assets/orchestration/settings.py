@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from argn_assets.datasets import DatasetSpec, TableSpec
+from argn_assets.datasets import DatasetSpec
 from argn_assets.orchestration.run_config import GenerationRunConfig, TrainingRunConfig
 
 Settings = dict[str, JsonValue]
@@ -16,7 +16,7 @@ def raw_settings(spec: DatasetSpec) -> Settings:
         name: {
             "source": table.source if isinstance(table.source, str) else table.source.model_dump(mode="json"),
             "primary_key": table.primary_key,
-            "context": _context(table),
+            "context": _context(spec, name),
             "columns": {column: declared.role for column, declared in table.columns.items()},
             "limit_rows": table.limit_rows,
         }
@@ -30,7 +30,7 @@ def stats_settings(spec: DatasetSpec) -> Settings:
     tables: Settings = {
         name: {
             "primary_key": table.primary_key,
-            "context": _context(table),
+            "context": _context(spec, name),
             "encodings": dict(table.encoding_types()),
             "roles": dict(table.column_roles()),
         }
@@ -66,8 +66,10 @@ def report_settings(spec: DatasetSpec) -> Settings:
 
 
 def _contexts(spec: DatasetSpec) -> Settings:
-    return {name: _context(table) for name, table in spec.tables.items() if table.context is not None}
+    return {name: _context(spec, name) for name, table in spec.tables.items() if table.context is not None}
 
 
-def _context(table: TableSpec) -> Settings | None:
-    return None if table.context is None else table.context.model_dump()
+def _context(spec: DatasetSpec, table: str) -> Settings | None:
+    """Return the context of a table; siblings follow from the order of the tables, which keys do not see."""
+    context = spec.tables[table].context
+    return None if context is None else {**context.model_dump(), "siblings": list(spec.siblings(table))}

@@ -98,13 +98,15 @@ def compute_context_stats(
     encoding_types: EncodingTypes | None = None,
     *,
     primary_key: str,
+    subjects: NDArray[np.uint64] | None = None,
     value_protection: bool = False,
     seed: int = 0,
 ) -> TableStats:
-    """Return the statistics of a context table, and of its siblings, whose subjects are the context rows.
+    """Return the statistics of a context table, and of its siblings.
 
-    Arguments and errors as for `compute_stats`; `encoding_types` names list columns too, for their elements. A sibling
-    that has no row anywhere is left out.
+    Arguments and errors as for `compute_stats`; `encoding_types` names list columns too, for their elements. `subjects`
+    says whom each context row and its siblings are about, [N], where each context row is not a subject of its own. A
+    sibling that has no row anywhere is left out.
 
     Raises:
         DataError: the lists of a sibling differ in length.
@@ -118,10 +120,15 @@ def compute_context_stats(
         if len(sibling.rows):
             subject = pl.Series(primary_key, np.repeat(np.arange(len(table)), sibling.sizes))
             rows = sibling.rows.insert_column(0, subject)
-            siblings[name] = compute_stats(rows, own_types, primary_key, value_protection=value_protection, seed=seed)
+            siblings[name] = compute_stats(
+                rows, own_types, primary_key, value_protection=value_protection, seed=seed,
+                subjects=None if subjects is None else np.repeat(subjects, sibling.sizes),
+            )  # fmt: skip
     # A context without lists is passed on as it came: the frame's own types are part of the statistics.
     flat = table.drop(column for own in columns.values() for column in own) if columns else context
-    stats = compute_stats(flat, declared, primary_key=primary_key, value_protection=value_protection, seed=seed)
+    stats = compute_stats(
+        flat, declared, primary_key=primary_key, subjects=subjects, value_protection=value_protection, seed=seed
+    )
     return dataclasses.replace(stats, siblings=siblings)
 
 
