@@ -230,7 +230,7 @@ class SequentialObjective:
         read = model.siblings.read(of_rows(self.siblings, batch.windows.sequence), dropout)
         context = with_summaries(dropout.embedded(model.embed_context(self.context[sequence])), read)[window]
         seen = model.seen_before(codes, context, index, batch.sizes, self._tensor(batch.previous), dropout)
-        seen = model.siblings.with_attended(seen, index, read, window)
+        seen = model.siblings.with_attended(seen, index, read, batch.sizes)
         lengths = functional.cross_entropy(
             model.length_logits(seen), self.cells[sequence][window], reduction="none"
         )  # [R]

@@ -62,7 +62,7 @@ class ArgnSequence:
     def _seen(self, state: SequenceState) -> Tensor:
         place = self.model.place(self.model.passed, state.index)
         seen = torch.cat([state.known, place, state.context], dim=1)
-        return self.model.siblings.with_attended(seen, state.index, state.siblings)
+        return self.model.siblings.with_attended(seen, state.index, state.siblings, [len(seen)])
 
     def length_logits(self, state: SequenceState) -> Tensor:
         """Return the logits of the length of the whole sequence, [B, K]."""

@@ -6,15 +6,16 @@ subject's row or sequence sees of its context. The rows of a sequence also atten
 see and by how many steps the two are apart, so that a step can follow the sibling's same step.
 """
 
-# B subjects, R rows of the siblings of a batch in packed order, Q rows that attend, T steps, S sub-columns,
-# E embedding width, P place width, D numbers of a row's features, and of its memory, X heads
+# B subjects, R rows of the siblings of a batch in packed order, Q rows that attend, K steps of them, T steps of a sibling,
+# S sub-columns, E embedding width, P place width, D numbers of a row's features, and of its memory, X heads
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +28,7 @@ from argn_assets.engine.siblings import PackedSibling, SiblingRows
 
 NEAR = 16  # steps apart that attention tells from each other; all beyond are as one
 SLOPES = (2.0, 0.5, 0.125, 0.0)  # how much less each head attends, at first, to a row for every step it is farther off
+HEADS = len(SLOPES)
 _HIDDEN = -1e9  # score of a row that is not there
 
 
@@ -36,7 +38,7 @@ class ReadSibling:
 
     Attributes:
         summary: the sibling compressed, [B, 3 * D + P].
-        keys, values: of its rows, [B, T, D]; of no rows where nothing attends.
+        keys, values: of its rows, [B, X, T, D/X]; of no rows where nothing attends.
         sizes: how many rows there are, [B].
     """
 
@@ -101,7 +103,6 @@ class SiblingReader(nn.Module):
 
     offsets: Tensor
     edges: Tensor
-    heads: Tensor
 
     def __init__(self, cardinalities: Sequence[int], weights: Mapping[str, Tensor]):
         super().__init__()
@@ -112,17 +113,15 @@ class SiblingReader(nn.Module):
         self.feature_bias = nn.Parameter(weights["feature_bias"])
         self.memory_weight = nn.Parameter(weights["memory_weight"])  # [D, 2*D]
         self.memory_bias = nn.Parameter(weights["memory_bias"])
-        self.attends, width = "query" in weights, len(weights["feature_bias"])
+        self.attends = "query" in weights
         if self.attends:
             self.query = nn.Parameter(weights["query"])  # [numbers that a row sees, D]
             self.key = nn.Parameter(weights["key"])  # [2*D, D]
             self.value = nn.Parameter(weights["value"])  # [2*D, D]
             self.nearness = nn.Parameter(weights["nearness"])  # [2 * NEAR + 3, X]
-        offsets, heads = list(accumulate(cardinalities, initial=0))[:-1], torch.arange(width) * len(SLOPES) // width
-        own_head = heads[:, None] == torch.arange(len(SLOPES))  # [D, X]
+        offsets = list(accumulate(cardinalities, initial=0))[:-1]
         self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64), persistent=False)
         self.register_buffer("edges", torch.tensor(place_edges()), persistent=False)
-        self.register_buffer("heads", own_head.float(), persistent=False)
 
     def read(self, rows: PackedSibling, dropout: Dropouts) -> ReadSibling:
         """Return what is seen of the sibling."""
@@ -139,32 +138,55 @@ class SiblingReader(nn.Module):
         size = embed_places(self.left, rows.sizes, self.edges)
         summary = dropout.hidden(torch.cat([last, total / rows.sizes.clamp(min=1)[:, None], size], 1))
         if not self.attends:
-            nothing = state.new_zeros(n, 0, width)
+            nothing = state.new_zeros(n, HEADS, 0, 0)
             return ReadSibling(summary, nothing, nothing, rows.sizes)
         return ReadSibling(summary, _padded(state @ self.key, rows), _padded(state @ self.value, rows), rows.sizes)
 
-    def attend(self, seen: Tensor, index: Tensor, read: ReadSibling, subject: Tensor | None) -> Tensor:
+    def attend(self, seen: Tensor, index: Tensor, read: ReadSibling, steps: Sequence[int]) -> Tensor:
         """Return what rows get by attending to the sibling, [Q, D]; zeros where it has no rows.
 
         Args:
-            seen: what each row sees, [Q, numbers].
+            seen: what each row sees, [Q, numbers], in packed order of the subjects' sequences.
             index: how many rows of its sequence came before it, [Q].
             read: the sibling of every subject.
-            subject: place of each row's subject among them, [Q]; None where there is one row of each.
+            steps: rows of each step, falling; those of a step are of the first subjects.
         """
-        keys, values, sizes = read.keys, read.values, read.sizes
-        if subject is not None:
-            keys, values, sizes = keys[subject], values[subject], sizes[subject]
-        n_heads = self.heads.shape[1]
-        query = _full(seen @ self.query) * math.sqrt(n_heads / self.heads.shape[0])  # [Q, D]
-        scores = _full(torch.bmm(keys, (query[:, :, None] * self.heads).to(keys.dtype)))  # [Q, T, X]
-        steps = torch.arange(keys.shape[1], device=seen.device)
-        apart = (steps - index[:, None]).clamp(-NEAR - 1, NEAR + 1) + NEAR + 1  # [Q, T]
-        absent = steps >= sizes[:, None]
-        scores = (scores + self.nearness[apart]).masked_fill(absent[:, :, None], _HIDDEN)
-        shares = scores.softmax(1).transpose(1, 2)  # [Q, X, T]
-        attended = (_full(torch.bmm(shares.to(values.dtype), values)) * self.heads.t()).sum(1)
-        return attended * (sizes > 0)[:, None]
+        query = _full(seen @ self.query) * math.sqrt(HEADS / self.query.shape[1])  # [Q, D]
+        starts, attended = [0, *accumulate(steps)], []
+        for first, stop in _blocks(len(steps)):
+            n = steps[first]
+            there = np.arange(n) < np.asarray(steps[first:stop])[:, None]  # [K, n]
+            places = np.where(there, np.asarray(starts[first:stop])[:, None] + np.arange(n), 0)
+            rows = torch.from_numpy(places.ravel()).to(seen.device)
+            shape = (stop - first, n)
+            block = self._attend_block(query[rows].view(*shape, -1), index[rows].view(shape), read)  # [K, n, D]
+            kept = torch.from_numpy(np.flatnonzero(there)).to(seen.device)
+            attended.append(block.flatten(0, 1)[kept])
+        return torch.cat(attended)
+
+    def _attend_block(self, query: Tensor, index: Tensor, read: ReadSibling) -> Tensor:
+        """Return what K rows of each of the first n subjects get, of their queries, [K, n, D], and index, [K, n]."""
+        n_rows, n = index.shape
+        keys, values, sizes = read.keys[:n], read.values[:n], read.sizes[:n]
+        by_head = query.view(n_rows, n, HEADS, -1).permute(1, 2, 0, 3)  # [n, X, K, D/X]
+        scores = _full(by_head.to(keys.dtype) @ keys.transpose(2, 3))  # [n, X, K, T]
+        steps = torch.arange(keys.shape[2], device=query.device)
+        apart = (steps - index.t()[:, :, None]).clamp(-NEAR - 1, NEAR + 1) + NEAR + 1  # [n, K, T]
+        absent = steps >= sizes[:, None]  # [n, T]
+        scores = scores + self.nearness[apart].permute(0, 3, 1, 2)
+        shares = scores.masked_fill(absent[:, None, None], _HIDDEN).softmax(3)
+        attended = _full(shares.to(values.dtype) @ values)  # [n, X, K, D/X]
+        return attended.permute(2, 0, 1, 3).reshape(n_rows, n, -1) * (sizes > 0)[:, None]
+
+
+def _blocks(n_steps: int) -> list[tuple[int, int]]:
+    """Return steps in blocks, each as long as all before it: few products, over few rows that are not there.
+
+    >>> _blocks(6)
+    [(0, 1), (1, 2), (2, 4), (4, 6)]
+    """
+    edges = [0, *(1 << power for power in range(n_steps.bit_length()) if 1 << power < n_steps), n_steps]
+    return list(pairwise(edges))
 
 
 def _full(values: Tensor) -> Tensor:
@@ -173,9 +195,10 @@ def _full(values: Tensor) -> Tensor:
 
 
 def _padded(rows_of: Tensor, rows: PackedSibling) -> Tensor:
-    """Return the rows of each subject beside each other, [R, D] -> [B, T, D], with zeros after the last."""
+    """Return the rows of each subject beside each other, [R, D] -> [B, X, T, D/X], with zeros after the last."""
     empty = rows_of.new_zeros(len(rows.sizes), len(rows.steps), rows_of.shape[1])
-    return empty.index_put((rows.owner, rows.index), rows_of)
+    padded = empty.index_put((rows.owner, rows.index), rows_of)
+    return padded.view(*padded.shape[:2], HEADS, -1).transpose(1, 2).contiguous()
 
 
 class Siblings(nn.Module):
@@ -191,13 +214,11 @@ class Siblings(nn.Module):
         """Return what is seen of each sibling."""
         return tuple(own.read(rows.packed(), dropout) for own, rows in zip(self.readers, siblings, strict=True))
 
-    def with_attended(
-        self, seen: Tensor, index: Tensor, read: Sequence[ReadSibling], subject: Tensor | None = None
-    ) -> Tensor:
+    def with_attended(self, seen: Tensor, index: Tensor, read: Sequence[ReadSibling], steps: Sequence[int]) -> Tensor:
         """Return what rows see, [Q, numbers], with what they get by attending after it; see `SiblingReader.attend`."""
         if not read:
             return seen
-        attended = [own.attend(seen, index, one, subject) for own, one in zip(self.readers, read, strict=True)]
+        attended = [own.attend(seen, index, one, steps) for own, one in zip(self.readers, read, strict=True)]
         return torch.cat([seen, *attended], 1)
 
 
