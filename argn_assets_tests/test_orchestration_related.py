@@ -6,8 +6,10 @@ from importlib.util import find_spec
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from argn_assets.artifact import ModelArtifact
+from argn_assets.cli import main
 from argn_assets.orchestration.stages import RAW_TABLES
 from argn_assets.store import ArtifactLoader, ArtifactStore
 from argn_assets_tests.dagster_world import CHAIN, LIGHT, caches, failure, told, versions, world
@@ -77,6 +79,18 @@ def test_records_of_a_child_name_its_parents(world):
         "customers": False, "orders": True, "items": True,
     }  # fmt: skip
     assert artifacts["items"].ctx_primary_key == "number"
+
+
+# O18
+def test_argn_generate_draws_a_child_with_its_ancestors(world):
+    declare_family(world)
+    world.run("family", CHAIN)
+    arguments = ["generate", "family", "--table", "items", "--rows", "80"]
+    drawn = CliRunner().invoke(main, arguments)
+    assert drawn.exit_code == 0, drawn.output
+    manifest, loader = stored(world, "synthetic_tables")
+    kept = loader.load_by_id(manifest.by_name("items").artifact_id)
+    assert drawn.stdout == kept.write_csv(), "the seed and the number of customers of the chain's own tables"
 
 
 # O4, T14: siblings are stored beside what is given by the parent

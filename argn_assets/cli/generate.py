@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,20 @@ from argn_assets.errors import ConfigError
 if TYPE_CHECKING:
     import polars as pl
 
+    from argn_assets.artifact import ModelArtifact
+
 TRAINED = "trained_artifact"
 WRITERS = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson", ".arrow": "write_ipc"}
 
 
 @click.command()
 @click.argument("dataset")
-@click.option("--rows", type=click.IntRange(min=1), required=True, help="How many rows to draw.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    required=True,
+    help="How many rows to draw; of a child, how many of its first ancestor.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds, equal rows.")
 @click.option("--table", help="Which table; needed where the data set has several.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help=f"File to write: {', '.join(WRITERS)}.")
@@ -59,12 +67,31 @@ def _draw(dataset: str, table: str | None, rows: int, seed: int) -> pl.DataFrame
     if table is None and len(tables) > 1:
         raise ConfigError(f"Data set {dataset!r} has several tables. Name one with --table: {', '.join(tables)}.")
     record = manifest.by_name(table or tables[0])
-    trained = ArtifactLoader.from_manifest(manifest, store).load_bytes(record.artifact_id)
+    loader = ArtifactLoader.from_manifest(manifest, store)
 
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine import generate_flat
     from argn_assets.tables.frames import to_polars
 
+    artifacts = {it.name: ModelArtifact.from_bytes(loader.load_bytes(it.artifact_id)) for it in manifest.items}
+    if artifacts[record.name].ctx_stats is not None:
+        return _draw_with_ancestors(dataset, record.name, artifacts, rows, seed)
     # The seed of the chain's own synthetic table, so that the same number gives the same rows.
     random_state = Seed(seed).child("generate", record.name).value
-    return to_polars(generate_flat(ModelArtifact.from_bytes(trained), rows, random_state=random_state))
+    return to_polars(generate_flat(artifacts[record.name], rows, random_state=random_state))
+
+
+def _draw_with_ancestors(
+    dataset: str, table: str, artifacts: Mapping[str, ModelArtifact], rows: int, seed: int
+) -> pl.DataFrame:
+    """Draw all tables up to one that depends on others; the declaration says on which."""
+    from argn_assets.datasets import Catalogue
+    from argn_assets.orchestration.one_table import generate_table
+
+    spec = Catalogue().get(dataset)
+    settings = {**spec.sampling.model_dump(), "rows": rows, "seed": seed}
+    made: dict[str, pl.DataFrame] = {}
+    for name in spec.ordered_tables():
+        if table not in made:
+            made[name] = generate_table(spec, name, artifacts[name], made, settings=settings)
+    return made[table]
