@@ -142,7 +142,7 @@ def test_a_small_nucleus_leaves_out_the_unlikely(artifact):  # E42
 
 
 def test_a_model_knows_the_probabilities_of_a_table_small_enough_to_enumerate():
-    rows = generate_flat(train_flat(two_coins(), random_state=1, max_epochs=20), 20000, random_state=1)
+    rows = generate_flat(train_flat(two_coins(16_000), random_state=1, max_epochs=20), 20000, random_state=1)
     shares = rows.group_by("first", "second").len().with_columns(pl.col("len") / 20000)
     found = {(a, b): share for a, b, share in shares.iter_rows()}
     truth = {("heads", "heads"): 0.63, ("heads", "tails"): 0.07, ("tails", "tails"): 0.27, ("tails", "heads"): 0.03}
