@@ -127,3 +127,5 @@ def test_nesting_keeps_the_order_of_rows_and_gives_everyone_a_list():
         nest(customers, "id", {"orders": orders}, {"orders": "client"})
     with pytest.raises(SchemaError, match="'amount' of 'orders' is Int64"):
         nest(customers, "id", {"orders": orders}, {"orders": "amount"})
+    with pytest.raises(SchemaError, match="has a column 'orders::amount' already"):
+        nest(made, "id", {"orders": orders}, {"orders": "customer"})

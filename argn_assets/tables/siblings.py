@@ -127,8 +127,9 @@ def compute_context_stats(
     # A context without lists is passed on as it came: the frame's own types are part of the statistics.
     flat = table.drop(column for own in columns.values() for column in own) if columns else context
     stats = compute_stats(
-        flat, declared, primary_key=primary_key, subjects=subjects, value_protection=value_protection, seed=seed
-    )
+        flat, declared, primary_key=primary_key, is_sequential=False, subjects=subjects,
+        value_protection=value_protection, seed=seed,
+    )  # fmt: skip
     return dataclasses.replace(stats, siblings=siblings)
 
 
@@ -143,7 +144,7 @@ def nest(
         siblings: tables by name, whose rows belong to a context row. Rows of no context row are left out.
         sibling_keys: the column of each of them that holds the key.
     Raises:
-        SchemaError: a key is not a column, or is of another type than the context's.
+        SchemaError: a key is not a column or is of another type than the context's, or two columns share a name.
 
     >>> orders = pl.DataFrame({"customer": [2, 1, 2], "amount": [5, 7, 9]})
     >>> nest(pl.DataFrame({"id": [1, 2, 3]}), "id", {"orders": orders}, {"orders": "customer"}).rows()
@@ -159,6 +160,8 @@ def nest(
                 "one of them, so that keys can be compared."
             )
         names = {column: f"{name}{SEPARATOR}{column}" for column in sibling.columns if column != own}
+        for column in set(names.values()) & set(context.columns):
+            raise SchemaError(f"The context has a column {column!r} already, which {name!r} would bring. Rename it.")
         lists = sibling.rename({own: key, **names}).group_by(key, maintain_order=True).agg(pl.all())
         context = context.join(lists, on=key, how="left", maintain_order="left")
         context = context.with_columns(pl.col(column).fill_null([]) for column in names.values())

@@ -6,7 +6,7 @@ subject's row or sequence sees of its context. The rows of a sequence also atten
 see and by how many steps the two are apart, so that a step can follow the sibling's same step.
 """
 
-# B subjects, R rows of the siblings of a batch in packed order, Q rows that attend, K steps of them, T steps of a sibling,
+# B subjects, R rows of a sibling of all subjects in packed order, T steps of it, Q rows that attend, K steps of them,
 # S sub-columns, E embedding width, P place width, D numbers of a row's features, and of its memory, X heads
 from __future__ import annotations
 
