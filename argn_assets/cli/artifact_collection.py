@@ -189,11 +189,16 @@ def _print_collected(done: dict[str, Collected], *, force: bool, as_json: bool) 
     from argn_assets.orchestration.collection import summary
 
     for dataset, collected in done.items():
-        for path in (*collected.refs, *collected.manifests, *collected.blobs, *collected.unfinished):
+        for path in removed_paths(collected):
             click.echo(f"  {path}")
         click.echo(summary(dataset, collected, removed=force))
-    if not force and any(it.refs or it.manifests or it.blobs or it.unfinished for it in done.values()):
+    if not force and any(removed_paths(it) for it in done.values()):
         click.echo("Nothing was removed. Say --force to remove it.")
+
+
+def removed_paths(it: Collected) -> list[str]:
+    """Return everything that went, or would."""
+    return [*it.refs, *it.manifests, *it.blobs, *it.training_states, *it.unfinished]
 
 
 def _usage_lines(usage: Usage) -> list[tuple[str, str]]:

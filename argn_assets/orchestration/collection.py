@@ -69,6 +69,8 @@ def summary(dataset: str, collected: Collected, *, removed: bool) -> str:
         _counted(collected.refs, "ref"),
         _counted(collected.unfinished, "unfinished file"),
     ]
+    if collected.training_states:
+        parts.append(_counted(collected.training_states, "training state"))
     return f"{'Removed' if removed else 'Would remove'} of {dataset}: {', '.join(parts)}."
 
 

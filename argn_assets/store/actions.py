@@ -12,7 +12,7 @@ from typing import cast
 
 from argn_assets.errors import CorruptArtifact, MissingArtifact
 from argn_assets.store.documents import JsonObject, seal, strict_json, unseal
-from argn_assets.store.names import check_key
+from argn_assets.store.names import check_dataset, check_key
 from argn_assets.store.port import Port
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,15 @@ class ActionCache:
     def drop(self, key: str) -> None:
         """Forget what was put under a key."""
         self._port.delete(self._path(key))
+
+    def drop_all_of(self, dataset: str) -> None:
+        """Forget everything whose `manifest` is one of a data set."""
+        folder = f"runs/{check_dataset(dataset)}/"
+        for name in self._port.names("actions"):
+            key = name.removesuffix(".json")
+            value = self.get(key)
+            if value is not None and str(value.get("manifest", "")).startswith(folder):
+                self.drop(key)
 
     def _path(self, key: str) -> str:
         return f"actions/{check_key(key, 'action key')}.json"

@@ -5,6 +5,7 @@
            runs/<dataset>/…/manifest.yaml   manifest.py, one per committed step
            refs/<dataset>/…                 refs.py
            actions/…                        actions.py
+           training/<dataset>/…             training_states.py
 
 Order is the protocol: blobs, then manifest, then ref; deleting goes the other way. A crash may leave orphans, never a
 dangling reference (T21).
@@ -33,6 +34,7 @@ from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
 from argn_assets.store.port import Port, open_port, utc_now
 from argn_assets.store.records import ArtifactRecord, time_text
 from argn_assets.store.refs import RefLog
+from argn_assets.store.training_states import TrainingStates
 
 STORE_FORMAT = "argn-artifact-store"
 STORE_VERSION = 1
@@ -50,6 +52,7 @@ class ArtifactStore(CollectionMethods):
         self.url = port.url
         self.blobs = BlobStore(port)
         self.actions = ActionCache(port)
+        self.training_states = TrainingStates(port)
         self._lock = Lock()
         self._manifests: dict[str, Manifest] = {}
         self._refs: dict[str, RefLog] = {}

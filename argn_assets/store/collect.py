@@ -54,13 +54,15 @@ class Collected:
         refs: `<data set>/<name>`.
         manifests: paths relative to the root.
         blobs: paths relative to the root.
+        training_states: paths relative to the root, of trainings that were cut short.
         unfinished: names of files that crashed writers left.
-        size_bytes: of the blobs.
+        size_bytes: of the blobs and training states.
     """
 
     refs: list[str] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
     blobs: list[str] = field(default_factory=list)
+    training_states: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     size_bytes: int = 0
 
@@ -104,7 +106,10 @@ class Collector:
         return self._remove([dataset], all_steps(self.store, [check_dataset(dataset)]), [])
 
     def collect(self, dataset: str, retention: Retention) -> Collected:
-        """Remove manifests that are not kept, then blobs that are orphans, then unfinished files; see `read_steps`."""
+        """Remove manifests that are not kept, then blobs that are orphans, then unfinished files; see `read_steps`.
+
+        Training states go when they are older than `retention.days`: nobody went on from them.
+        """
         check_dataset(dataset)
         if not self._steps:
             self._steps = {step.path: step for step in all_steps(self.store)}
@@ -117,7 +122,16 @@ class Collector:
             now=self.now,
             touched_before=self.grace_begins,
         )
-        return self._remove([dataset], steps, expired)
+        done = self._remove([dataset], steps, expired)
+        self._remove_training_states(dataset, retention, done)
+        return done
+
+    def _remove_training_states(self, dataset: str, retention: Retention, done: Collected) -> None:
+        """Remove the training states of a data set that were last written before the days that are kept."""
+        before = min(self.grace_begins, self.now - timedelta(days=retention.days))
+        old = {it.path: it.size_bytes for it in self.store.training_states.entries(dataset) if it.touched_at <= before}
+        done.training_states = list(old) if self.dry_run else self.port.remove_old(list(old), before)
+        done.size_bytes += sum(old[path] for path in done.training_states)
 
     def clean_run(self, run: str) -> Collected:
         """Remove what a failed run left that is past its grace period and that nobody names; raises as `read_steps`.

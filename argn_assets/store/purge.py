@@ -1,6 +1,7 @@
 """Purge: a data set leaves the store, whatever state it is in.
 
-Refs, manifests, blobs, in this order; what was made from something goes before it. There is no grace period: what is
+Refs, manifests, blobs, in this order, then what is weak: training states and the entries of the action cache, which hold
+column names and a few synthetic rows. What was made from something goes before it. There is no grace period: what is
 made or used after the call began stays, and a step that runs meanwhile finds its blobs gone at its commit, and fails.
 """
 
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Collected:
-    """Remove everything of a data set: refs and pins, manifests, blobs of any age, what was moved aside.
+    """Remove everything of a data set: refs and pins, manifests, blobs of any age, what was moved aside, training states.
 
     Manifests that cannot be read go too.
 
@@ -32,10 +33,12 @@ def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Colle
     _check_nobody_needs(store, dataset)
     names, manifests = port.names(f"refs/{dataset}"), _in_order_of_removal(store, dataset)
     entries = [*port.entries(f"binaries/{dataset}"), *port.entries(f"quarantine/{dataset}")]
-    sizes = {entry.path: entry.size_bytes for entry in entries}
+    states = store.training_states.entries(dataset)
+    sizes = {entry.path: entry.size_bytes for entry in (*entries, *states)}
     # Another clock may have stamped what is there: what is listed goes, unless it is touched from here on.
-    listed = max([store.now(), *(entry.touched_at for entry in (*entries, *list_manifests(store, dataset)))])
-    done = Collected(refs=[f"{dataset}/{name}" for name in names], manifests=manifests, blobs=sorted(sizes))
+    listed = max([store.now(), *(entry.touched_at for entry in (*entries, *states, *list_manifests(store, dataset)))])
+    done = Collected(refs=[f"{dataset}/{name}" for name in names], manifests=manifests)
+    done.blobs, done.training_states = sorted(entry.path for entry in entries), [entry.path for entry in states]
     if not dry_run:
         for name in names:
             refs.delete(name)
@@ -43,8 +46,10 @@ def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Colle
         for path in done.manifests:
             store.forget_manifest(path)
         done.blobs = port.remove_old(done.blobs, listed)
+        done.training_states = port.remove_old(done.training_states, listed)
+        store.actions.drop_all_of(dataset)
         _log.info("purged %s: %d manifests, %d blobs", dataset, len(done.manifests), len(done.blobs))
-    done.size_bytes = sum(sizes[path] for path in done.blobs)
+    done.size_bytes = sum(sizes[path] for path in (*done.blobs, *done.training_states))
     return done
 
 
