@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from argn_assets.engine import (
+    EpochProgress,
     ModelArtifact,
     generate_batches,
     generate_flat,
@@ -138,6 +141,39 @@ def test_a_context_of_lists_alone_and_a_context_whose_lists_are_all_empty_work(n
     assert generate_sequential(follow, ctx_data=nothing, random_state=1)["id"].n_unique() <= 40
     none = train_flat(table, tgt_context_key="id", ctx_data=nothing, ctx_primary_key="id", max_epochs=1, random_state=1)
     assert len(generate_flat(none, ctx_data=lists, random_state=1)) == 40
+
+
+def test_elements_may_be_of_every_type_and_no_sequence_may_be_asked_for():  # E9 E36
+    sizes = [0, 1, 2, 3] * 10
+    day, noon = date(2024, 1, 1), datetime(2024, 1, 1, 12)
+    lists = pl.DataFrame(
+        {
+            "id": range(40),
+            "day": [[day + timedelta(days=i) for i in range(size)] for size in sizes],
+            "at": pl.Series([[noon] * size for size in sizes], dtype=pl.List(pl.Datetime("us", "Europe/Paris"))),
+            "kind": pl.Series([["a"] * size for size in sizes], dtype=pl.List(pl.Categorical)),
+            "price": pl.Series([[1] * size for size in sizes]).cast(pl.List(pl.Decimal(10, 2))),
+            "paid": pl.Series([[True] * size for size in sizes], dtype=pl.List(pl.Boolean)),
+            "nothing": pl.Series([[None] * size for size in sizes], dtype=pl.List(pl.Null)),
+        }
+    )
+    table = pl.DataFrame({"id": list(range(40)) * 2, "v": ["a", "b"] * 40})
+    for context in (lists, lists.to_arrow(), lists.to_pandas()):
+        model = train_sequential(table, tgt_context_key="id", ctx_data=context, max_epochs=1, random_state=1)
+        assert len(generate_sequential(model, ctx_data=context, random_state=1))
+        assert len(generate_sequential(model, ctx_data=context, sample_size=0, random_state=1)) == 0
+
+
+def test_a_stopped_training_beside_siblings_goes_on_as_if_it_had_not_stopped(context):  # E35
+    some, states = context.head(50), []
+    settings = {"tgt_context_key": "id", "ctx_data": some, "random_state": 1, "max_epochs": 3, "device": "cpu"}
+
+    def keep(progress: EpochProgress) -> None:
+        states.append(progress.training_state())
+
+    whole = train_sequential(parcels(some), **settings, on_epoch=keep)
+    again = train_sequential(parcels(some), **settings, training_state=states[0])
+    assert again.to_bytes() == whole.to_bytes()
 
 
 def test_pandas_lists_give_the_same_rows(flat, new, rows):  # E9
