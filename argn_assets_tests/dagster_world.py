@@ -66,7 +66,11 @@ class World:
         self.instance.add_dynamic_partitions("dataset", [name])
 
     def run(
-        self, dataset: str, assets: Sequence[str] = LIGHT, config: dict[str, dict[str, object]] | None = None
+        self,
+        dataset: str,
+        assets: Sequence[str] = LIGHT,
+        config: dict[str, dict[str, object]] | None = None,
+        tags: dict[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         return (
             definitions()
@@ -79,8 +83,18 @@ class World:
                     "ops": {asset: {"config": settings} for asset, settings in (config or {}).items()},
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
+                tags=tags,
                 raise_on_error=False,
             )
+        )
+
+    def started(self, dataset: str) -> dg.DagsterRun:
+        """Return a run of the chain that some process began, and that goes on."""
+        return self.instance.create_run_for_job(
+            definitions().resolve_implicit_global_asset_job_def(),
+            status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset({dg.AssetKey(asset) for asset in CHAIN}),
+            tags={"dagster/partition": dataset},
         )
 
 

@@ -83,7 +83,7 @@ variants: []
 folds: 0
 meta_model: none
 sampling: {rows: 1000, temperature: 0.9, top_p: 0.95, rare: sample}
-retrain: {on_change: true, at_latest: weekly, always: false, warm_start: false, only_on_drift: null}
+retrain: {on_change: true, at_latest: daily, always: true, warm_start: true, only_on_drift: 0.5}
 value_protection: false
 target: age
 holdout: 0
@@ -92,7 +92,7 @@ raw: copy
 export: {to: null, format: parquet}
 publish: false
 floors: {fidelity: 0.8, copy_rate: 0.01}
-max_age_days: 8
+max_age_days: 3
 keep: {last: 5, days: 90}
 owners: [me@example.org]
 tags: {since: 2013-01-01}
@@ -229,8 +229,10 @@ BAD = {
     HEAD + "sampling: {rare: keep}": ["sampling.rare", "keep", "'sample' or 'constant'"],
     HEAD + "sampling: {temperature: 0}": ["temperature", "greater than 0"],
     HEAD + "sampling: {top_p: 1.5}": ["top_p", "1.5", "less than or equal to 1"],
-    HEAD + "retrain: {always: true}": ["retrain.always", "true", "not built yet", "false"],
-    HEAD + "retrain: {at_latest: daily}": ["retrain.at_latest", "'daily'", "'weekly'"],
+    HEAD + "retrain: {always: often}": ["retrain.always", "'often'", "true or false"],
+    HEAD + "retrain: {at_latest: hourly}": ["retrain.at_latest", "'hourly'", "'weekly'"],
+    HEAD + "retrain: {only_on_drift: -1}": ["retrain.only_on_drift", "-1", "greater than or equal to 0"],
+    HEAD + "retrain: {on_change: false, only_on_drift: 1}": ["retrain", "only_on_drift", "on_change"],
     HEAD + "value_protection: maybe": ["value_protection", "'maybe'", "true or false"],
     HEAD + "holdout: 0.6": ["holdout", "0.6", "0.5"],
     HEAD + "csv: {decimal: ','}": ["csv", "separator: ';'"],
@@ -244,7 +246,7 @@ BAD = {
     HEAD + "floors: {copy_rate: 0.5}": ["floors.copy_rate", "not built yet", "0.01"],
     HEAD + "keep: {last: 0}": ["keep.last", "0", "greater than or equal to 1"],
     HEAD + "keep: {days: -1}": ["keep.days", "-1", "greater than or equal to 0"],
-    HEAD + "max_age_days: 3": ["max_age_days", "3", "not built yet", "8"],
+    HEAD + "max_age_days: 0": ["max_age_days", "0", "greater than or equal to 1"],
     HEAD + "owners: me": ["owners", "'me'", "list"],
     HEAD + "seed: -1": ["seed", "-1", "greater than or equal to 0"],
     "dataset: shop\ntables: {t: {source: a}, u: {source: b}}\ntarget: age": ["line 3", "'age'", "table.column"],

@@ -39,14 +39,16 @@ def test_the_chain_is_the_chain_of_the_specification():
     graph = definitions().resolve_asset_graph()
     parents = {key.path[-1]: {p.path[-1] for p in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()}
     assert parents == {
-        "raw_tables": set(),
+        "source": set(),
+        "raw_tables": {"source"},
         "table_stats": {"raw_tables"},
         "encoded_tables": {"raw_tables", "table_stats"},
         "trained_artifact": {"table_stats", "encoded_tables"},
         "synthetic_tables": {"trained_artifact"},
         "quality_report": {"raw_tables", "encoded_tables", "synthetic_tables"},
     }
-    assert set(parents) == set(CHAIN)
+    assert set(parents) == {"source", *CHAIN}
+    assert graph.materializable_asset_keys == {dg.AssetKey(asset) for asset in CHAIN}
 
 
 def test_every_check_is_partitioned_like_its_asset():  # O20

@@ -66,7 +66,7 @@ class RetrainSpec(Declared):
     def _drift_is_looked_for_on_change(self) -> Self:
         if self.only_on_drift is not None and not self.on_change:
             raise ValueError(
-                "only_on_drift looks at changed rows, and on_change: false says that changes do not matter; leave one out"
+                "only_on_drift looks at changed rows, and on_change: false says that they do not matter; leave one out"
             )
         return self
 

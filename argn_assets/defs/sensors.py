@@ -1,10 +1,13 @@
-"""The catalogue's sensor: a declared data set becomes a partition without a reload."""
+"""The sensors that look outside: at the catalogue, and at the sources of what it declares."""
 
 import dagster as dg
 
-from argn_assets.errors import ArgnError
+from argn_assets.errors import ArgnError, SourceError
+from argn_assets.orchestration.environment import automation_status
 from argn_assets.orchestration.partitions import DATASETS, missing_partitions
 from argn_assets.orchestration.resources import CatalogueResource
+from argn_assets.orchestration.source_versions import observation, seen_versions
+from argn_assets.orchestration.source_watch import look_at_sources
 
 
 @dg.sensor(
@@ -26,3 +29,28 @@ def catalogue_sync(context: dg.SensorEvaluationContext, catalogue: CatalogueReso
     requests = [DATASETS.build_add_request(added)] if added else []
     said = f"{len(found.names())} data sets declared, {len(added)} new{': ' + ', '.join(added) if added else ''}."
     return dg.SensorResult(dynamic_partitions_requests=requests, skip_reason=dg.SkipReason(" ".join([said, *problems])))
+
+
+@dg.sensor(
+    name="source_watch",
+    description="Looks whether the sources of the declared data sets changed; a change is an observation of `source`.",
+    default_status=automation_status(),
+    minimum_interval_seconds=30,
+)
+def source_watch(context: dg.SensorEvaluationContext, catalogue: CatalogueResource) -> dg.SensorResult:
+    """Observe the sources that changed; what is done about it, the conditions of the assets decide."""
+    found, known = catalogue.open(), context.instance.get_dynamic_partitions("dataset")
+    sweep = look_at_sources(
+        found, lambda names: seen_versions(context.instance, names), known=known, after=context.cursor or ""
+    )
+    for name, problem in sweep.problems.items():
+        context.log.warning(f"{name}: {problem}")
+    if sweep.looked_at and len(sweep.problems) == sweep.looked_at:
+        raise SourceError(f"No source can be read. {next(iter(sweep.problems.values()))}")
+    said = f"{sweep.looked_at} of {len(found.names())} data sets looked at, {len(sweep.changed)} changed."
+    unreadable = [f"{name}: {problem}" for name, problem in sweep.problems.items()]
+    return dg.SensorResult(
+        asset_events=[observation(name, version) for name, version in sweep.changed.items()],
+        cursor=sweep.last,
+        skip_reason=dg.SkipReason(" ".join([said, *unreadable])),
+    )

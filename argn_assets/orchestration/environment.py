@@ -3,6 +3,7 @@
     ARGN_DATASETS   catalogue of declared data sets, any fsspec URL     datasets/
     ARGN_STORE      artifact store, any fsspec URL                      .argn/store
     ARGN_EXECUTOR   in_process or multiprocess                          in_process
+    ARGN_AUTOMATION 1: data sets are trained without being asked        0
     DAGSTER_HOME    Dagster's own state, when it is not the project's   the project's dagster.yaml
 
 Relative places belong to the project: the nearest folder upwards that has a `dagster.yaml`, else the working folder.
@@ -74,3 +75,15 @@ def _instance_without_settings(folder: Path) -> dg.DagsterInstance:
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"telemetry": {"enabled": False}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=settings))
+
+
+def automation_status() -> dg.DefaultSensorStatus:
+    """Return whether sensors that begin trainings start by themselves: with `ARGN_AUTOMATION=1`.
+
+    Raises:
+        ConfigError: `ARGN_AUTOMATION` is neither 0 nor 1.
+    """
+    asked = os.environ.get("ARGN_AUTOMATION") or "0"
+    if asked not in ("0", "1"):
+        raise ConfigError(f"ARGN_AUTOMATION is {asked!r}; it can be 1, for on, or 0, for off. Unset it for off.")
+    return dg.DefaultSensorStatus.RUNNING if asked == "1" else dg.DefaultSensorStatus.STOPPED

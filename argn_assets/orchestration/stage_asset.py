@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 
 from argn_assets.orchestration.checks import check_specs
+from argn_assets.orchestration.conditions import chain_condition, raw_condition
 from argn_assets.orchestration.partitions import DATASETS
-from argn_assets.orchestration.stages import Stage
+from argn_assets.orchestration.source_versions import SOURCE
+from argn_assets.orchestration.stages import RAW_TABLES, Stage
 
 GROUP = "synthesis"
 OWNER = "team:argn"
@@ -37,5 +39,7 @@ def stage_asset(
         tags={"argn/stage": str(stage.index)},
         check_specs=check_specs(stage),
         pool=pool,
+        deps=[SOURCE] if stage is RAW_TABLES else [],
+        automation_condition=raw_condition() if stage is RAW_TABLES else chain_condition(),
         io_manager_key="io_manager",
     )

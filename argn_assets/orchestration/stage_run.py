@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import dagster as dg
@@ -26,6 +26,8 @@ from argn_assets.orchestration.progress import StageNews, tell
 from argn_assets.orchestration.stages import Stage
 from argn_assets.store import ArtifactStore, Manifest
 
+ARGN_BACKFILL = "argn-backfill"  # what the tag `argn/trigger` says of a run that `argn backfill` began
+AUTOMATION = "automation"  # what the tag `argn/trigger` says of a run that the automation asked for
 StageEvents = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
@@ -36,6 +38,7 @@ class StageCall:
     Attributes:
         settings: everything but the inputs that the result depends on.
         compute: makes the result; called on a cache miss only.
+        noted: metadata of this event, which is no part of the result.
     """
 
     stage: Stage
@@ -44,6 +47,13 @@ class StageCall:
     settings: Mapping[str, JsonValue]
     compute: Callable[[], StageResult]
     force: bool = False
+    noted: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The action key: what the result is remembered by."""
+        digests = {name: handle.digest for name, handle in self.inputs.items()}
+        return action_key(self.stage, self.spec.dataset, self.settings, digests)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +83,18 @@ def reported(context: dg.AssetExecutionContext, stage: Stage) -> Iterator[None]:
     tell(StageNews(dataset=context.partition_key, asset=stage.asset, state="started"))
     try:
         yield
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        # Nobody but the person at the terminal asks such a run to stop: it was cancelled, and did not fail.
+        if context.run.tags.get("argn/trigger") == ARGN_BACKFILL:
+            context.instance.report_run_canceling(context.run)
+        raise
     except ArgnError as error:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
 def run_stage(context: dg.AssetExecutionContext, store: ArtifactStore, call: StageCall) -> StageEvents:
     """Run one stage and yield what Dagster records of it: the result of the cache, or a computed one."""
-    digests = {name: handle.digest for name, handle in call.inputs.items()}
-    key = action_key(call.stage, call.spec.dataset, call.settings, digests)
+    key = call.key
     found = None if call.force else find_action(store, key)
     if found is not None:
         action, manifest = found
@@ -109,7 +123,7 @@ def _result(
     parents = {f"input/{name}": handle.digest for name, handle in call.inputs.items()}
     return dg.MaterializeResult(
         value=value,
-        metadata={**facts_metadata(action.facts), **declared_metadata(call.spec), **parents},
+        metadata={**facts_metadata(action.facts), **declared_metadata(call.spec), **parents, **call.noted},
         check_results=check_results(action.checks),
         tags={"argn/trigger": trigger_of(context.run.tags)},
     )

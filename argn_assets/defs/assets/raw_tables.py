@@ -7,8 +7,9 @@ from argn_assets.orchestration.chain import read_raw
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
 from argn_assets.orchestration.run_config import StageRunConfig
 from argn_assets.orchestration.settings import raw_settings
+from argn_assets.orchestration.source_versions import READ_FROM
 from argn_assets.orchestration.stage_asset import stage_asset
-from argn_assets.orchestration.stage_run import StageCall, StageEvents, reported, run_stage
+from argn_assets.orchestration.stage_run import AUTOMATION, StageCall, StageEvents, reported, run_stage, trigger_of
 from argn_assets.orchestration.stages import RAW_TABLES
 
 
@@ -29,12 +30,15 @@ def raw_tables(
     """Read the tables, unless their sources are as they were."""
     with reported(context, RAW_TABLES):
         spec = catalogue.get(context.partition_key)
+        fingerprint = fingerprint_sources(spec)
         call = StageCall(
             stage=RAW_TABLES,
             spec=spec,
             inputs={},
-            settings={**raw_settings(spec), "sources": fingerprint_sources(spec)},
+            settings={**raw_settings(spec), "sources": fingerprint},
             compute=lambda: read_raw(spec),
-            force=config.force,
+            # A tick is there to look into the sources, also where names, sizes and times are as they were.
+            force=config.force or trigger_of(context.run.tags) == AUTOMATION,
+            noted={READ_FROM: fingerprint},
         )
         yield from run_stage(context, store.open(), call)
