@@ -159,7 +159,9 @@ class SiblingReader(nn.Module):
             places = np.where(there, np.asarray(starts[first:stop])[:, None] + np.arange(n), 0)
             rows = torch.from_numpy(places.ravel()).to(seen.device)
             shape = (stop - first, n)
-            block = self._attend_block(query[rows].unflatten(0, shape), index[rows].view(shape), read)  # [K, n, D]
+            block = self._attend_block(
+                query[rows].view(*shape, query.shape[1]), index[rows].view(shape), read
+            )  # [K, n, D]
             kept = torch.from_numpy(np.flatnonzero(there)).to(seen.device)
             attended.append(block.flatten(0, 1)[kept])
         return torch.cat(attended)
@@ -168,7 +170,7 @@ class SiblingReader(nn.Module):
         """Return what K rows of each of the first n subjects get, of their queries, [K, n, D], and index, [K, n]."""
         n = index.shape[1]
         keys, values, sizes = read.keys[:n], read.values[:n], read.sizes[:n]
-        by_head = query.unflatten(2, (HEADS, query.shape[2] // HEADS)).permute(1, 2, 0, 3)  # [n, X, K, D/X]
+        by_head = _by_head(query).permute(1, 2, 0, 3)  # [n, X, K, D/X]
         scores = _full(by_head.to(keys.dtype) @ keys.transpose(2, 3))  # [n, X, K, T]
         steps = torch.arange(keys.shape[2], device=query.device)
         apart = (steps - index.t()[:, :, None]).clamp(-NEAR - 1, NEAR + 1) + NEAR + 1  # [n, K, T]
@@ -177,6 +179,11 @@ class SiblingReader(nn.Module):
         shares = scores.masked_fill(absent[:, None, None], _HIDDEN).softmax(3)
         attended = _full(shares.to(values.dtype) @ values)  # [n, X, K, D/X]
         return attended.permute(2, 0, 1, 3).flatten(2) * (sizes > 0)[:, None]
+
+
+def _by_head(values: Tensor) -> Tensor:
+    """Share the last dimension out to the heads, [.., D] -> [.., X, D/X]."""
+    return values.view(*values.shape[:-1], HEADS, values.shape[-1] // HEADS)
 
 
 def _blocks(n_steps: int) -> list[tuple[int, int]]:
@@ -198,7 +205,7 @@ def _padded(rows_of: Tensor, rows: PackedSibling) -> Tensor:
     """Return the rows of each subject beside each other, [R, D] -> [B, X, T, D/X], with zeros after the last."""
     empty = rows_of.new_zeros(len(rows.sizes), len(rows.steps), rows_of.shape[1])
     padded = empty.index_put((rows.owner, rows.index), rows_of)
-    return padded.unflatten(2, (HEADS, padded.shape[2] // HEADS)).transpose(1, 2).contiguous()
+    return _by_head(padded).transpose(1, 2).contiguous()
 
 
 class Siblings(nn.Module):
