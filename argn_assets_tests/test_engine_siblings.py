@@ -84,6 +84,16 @@ def test_a_step_follows_the_same_step_and_the_step_before_of_one_sibling_and_the
     assert (both[column] == both[f"{column}_right"]).mean() > 0.95
 
 
+def test_rebalancing_one_value_leaves_the_others_following(sequential, new):  # E42
+    shares = {"label": {"red": 0.5}}
+    made = generate_sequential(sequential, ctx_data=new, rebalancing=shares, random_state=2, device="cpu")
+    assert (made["label"] == "red").mean() == pytest.approx(0.5, abs=0.05)
+    step = pl.int_range(pl.len()).over("id")
+    both = made.with_columns(step=step).join(parcels(new).with_columns(step=step), on=["id", "step"])
+    others = both.filter((pl.col("label") != "red") & (pl.col("label_right") != "red"))
+    assert (others["label"] == others["label_right"]).mean() > 0.9
+
+
 def test_rows_do_not_depend_on_the_cut_into_batches(flat, sequential, new, rows, sequences):  # E4 E10
     for artifact, whole in ((flat, rows), (sequential, sequences)):
         batches = generate_batches(artifact, ctx_data=new, random_state=2, device="cpu", batch_size=37)

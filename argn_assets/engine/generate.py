@@ -154,7 +154,9 @@ class Plan:
                 some = (~shown[position]).nonzero().squeeze(1) if 2 * n_missing[position] < len(uniforms) else None
                 self._show(step, seen, codes, shown, self._draw(step, seen, uniforms, config, some))
             elif position == 0 or self.columns[position - 1] != column:
-                drawn = self._draw_rebalanced(step, seen, uniforms, config)
+                # The first column of all is drawn from one distribution, where rows see nothing from outside.
+                same = step == 0 and base is None
+                drawn = self._draw_rebalanced(step, seen, uniforms, config, same)
                 for own, code in enumerate(drawn):
                     self._show(step + own, seen, codes, shown, code)
         return codes
@@ -178,14 +180,17 @@ class Plan:
         real = None if null is None else codes[null[0]] != null[1]
         self.steps.show(step, seen, codes[position], real)
 
-    def _draw_rebalanced(self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig) -> list[Tensor]:
-        """Draw all codes of the rebalanced column that begins at `step`, one per sub-column, [B] each."""
+    def _draw_rebalanced(
+        self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig, same: bool
+    ) -> list[Tensor]:
+        """Draw all codes of the rebalanced column that begins at `step`, one per sub-column, [B] each.
+
+        `same` says that all rows have the same distribution of it, which is then computed once.
+        """
         column = self.columns[self.steps.order[step]]
         own = [self.sub_columns[s].cardinality for s in range(len(self.columns)) if self.columns[s] == column]
         shares = self.shares[column]
         n_parents = max(1, len(shares.groups) // own[-1])
-        # The first column of all is drawn from one distribution, whatever the row.
-        same = step == 0
         size = 1 if same else max(1, _MOST_BRANCHES // n_parents)
         drawn = []
         for part in [slice(0, 1)] if same else _parts(len(uniforms), size):
