@@ -8,6 +8,8 @@ import click
 
 from argn_assets.orchestration.environment import open_instance, quiet_preview_warnings
 
+INTERRUPTED = 130  # the exit code that shells give to what Ctrl-C ended
+
 
 @click.command()
 @click.argument("names", nargs=-1)
@@ -16,7 +18,8 @@ from argn_assets.orchestration.environment import open_instance, quiet_preview_w
 def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
     """Run the whole chain for data sets, one run each; what did not change is not computed again.
 
-    A data set that fails does not stop the others; the exit code is 1 then.
+    A data set that fails does not stop the others; the exit code is 1 then. Ctrl-C stops them all within seconds; the
+    same command goes on where it stopped, in the middle of a training too.
     """
     if bool(names) == everything:
         raise click.UsageError("Name the data sets, or say --all.")
@@ -35,8 +38,13 @@ def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
             catalogue.entry(name)
         sync_partitions(instance, catalogue.names())
         usable = [name for name in asked if name not in problems]
-        with Display(usable) as display:
-            done = {it.dataset: it for it in run_chain(defs(), instance, usable, force=force, listener=display.hear)}
+        try:
+            with Display(usable) as display:
+                made = run_chain(defs(), instance, usable, force=force, listener=display.hear)
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on from here, in the middle of a training too.", err=True)
+            sys.exit(INTERRUPTED)
+    done = {outcome.dataset: outcome for outcome in made}
     outcomes = [done.get(name) or DatasetOutcome(dataset=name, error=problems[name]) for name in asked]
     show_outcomes(outcomes)
     if any(outcome.error for outcome in outcomes):

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
 
 from argn_assets.orchestration.progress import Listener, StageNews, listening, tell
+from argn_assets.orchestration.stage_run import ARGN_BACKFILL
 from argn_assets.orchestration.stages import QUALITY_REPORT, STAGES, SYNTHETIC_TABLES, TRAINED_ARTIFACT
 
 FALLBACK_MESSAGE = "The run failed; its log says why: make ui, Runs."
@@ -57,6 +59,9 @@ def run_chain(
         datasets: partition keys, in the order to run.
         force: compute everything again.
         listener: told about every stage, in this thread.
+    Raises:
+        KeyboardInterrupt: the process was told to stop (Ctrl-C, SIGTERM). The run is recorded as cancelled, later ones
+            are not begun, and a training goes on when it is asked for again.
     """
     with listening(listener or (lambda news: None)):
         return [_run_dataset(definitions, instance, dataset, force=force) for dataset in datasets]
@@ -73,15 +78,23 @@ def _run_dataset(
         instance=instance,
         partition_key=dataset,
         run_config=run_config,
-        tags={"argn/trigger": "argn-backfill", "argn/dataset": dataset},
+        tags={"argn/trigger": ARGN_BACKFILL, "argn/dataset": dataset},
         asset_selection=[dg.AssetKey(stage.asset) for stage in STAGES],
         raise_on_error=False,
     )
+    if any(map(_is_interrupt, result.all_events)):
+        raise KeyboardInterrupt
     if not result.success:
         asset, error = _failure(result)
         tell(StageNews(dataset=dataset, asset=asset, state="failed", text=error))
         return DatasetOutcome(dataset=dataset, run_id=result.run_id, error=error)
     return _outcome(dataset, result)
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    if event.is_step_failure:
+        return event.step_failure_data.error_source is ErrorSource.INTERRUPT
+    return event.event_type is dg.DagsterEventType.RUN_CANCELED
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:

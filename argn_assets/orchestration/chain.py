@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
@@ -42,6 +43,7 @@ from argn_assets.orchestration.one_table import (
     train_table,
     with_siblings,
 )
+from argn_assets.orchestration.trainings import Train, TrainingsOfAction
 from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
 
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from argn_assets.artifact import ModelArtifact
-    from argn_assets.engine.run import EpochProgress
+    from argn_assets.engine.config import TrainingConfig
+    from argn_assets.engine.run import EpochProgress, OnEpoch
     from argn_assets.tables import EncodedTable, TableStats
 
 PREVIEW_ROWS = 10
@@ -105,9 +108,10 @@ def train_tables(
     *,
     settings: Mapping[str, Any],
     device: str = "auto",
-    on_epoch: Callable[[str, EpochProgress], None] | None = None,
+    trainings: TrainingsOfAction,
+    on_epoch: Callable[[str, EpochProgress], None],
 ) -> StageResult:
-    """Train one artifact per table, parents first.
+    """Train one artifact per table, parents first; a training that was cut short goes on.
 
     Args:
         spec: the declared data set.
@@ -115,6 +119,7 @@ def train_tables(
         encoded: result of `encode_tables`.
         settings: `model_size`, `max_epochs`, `max_training_time` (minutes), `batch_size` and `seed`, all resolved.
         device: where to compute.
+        trainings: keeps their states.
         on_epoch: told the table and the progress after every epoch.
     """
     from argn_assets.engine.config import TrainingConfig
@@ -122,19 +127,27 @@ def train_tables(
     names = ("model_size", "max_epochs", "max_training_time", "batch_size")
     config = TrainingConfig(**{name: settings[name] for name in names}, device=device)
     artifacts: dict[str, ModelArtifact] = {}
-    seconds: dict[str, float] = {}
-    for name in spec.ordered_tables():
-
-        def report(progress: EpochProgress, table: str = name) -> None:
-            seconds[table] = progress.elapsed_seconds
-            if on_epoch is not None:
-                on_epoch(table, progress)
-
+    order = spec.ordered_tables()
+    for name in order:
         seed = Seed(settings["seed"]).child("train", name)
         table_stats, codes = load_stats(spec, stats, name), load_encoded(spec, encoded, name)
+        train: Train = partial(_train, table_stats, codes, seed)
         with naming(spec, name):
-            artifacts[name] = train_table(table_stats, codes, config, seed, report)
-    return _trained(artifacts, seconds)
+            artifacts[name] = trainings.train(name, config, train, partial(on_epoch, name))
+        if name != order[-1]:
+            trainings.keep_ended(name, artifacts[name])
+    return _trained(artifacts, trainings.seconds)
+
+
+def _train(
+    stats: WithContext[TableStats],
+    encoded: WithContext[EncodedTable],
+    seed: Seed,
+    config: TrainingConfig,
+    state: bytes | None,
+    on_epoch: OnEpoch,
+) -> ModelArtifact:
+    return train_table(stats, encoded, config, seed, on_epoch, training_state=state)
 
 
 def generate_tables(

@@ -22,6 +22,7 @@ from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.metadata import storage_metadata
 from argn_assets.orchestration.resources import StoreResource
 from argn_assets.orchestration.stage_run import Cached, Computed, StageCall
+from argn_assets.orchestration.stages import TRAINED_ARTIFACT
 from argn_assets.store import ArtifactRegistry, ArtifactStore, Dependency, Manifest, Producer, pipeline_id
 
 
@@ -196,3 +197,5 @@ def _remember(store: ArtifactStore, computed: Computed, manifest: Manifest) -> N
         manifest=str(manifest.path), data_version=manifest.data_version, facts=result.facts, checks=result.checks
     )
     remember_action(store, computed.key, action)
+    if computed.call.stage is TRAINED_ARTIFACT:
+        store.training_states.drop(manifest.dataset, computed.key)

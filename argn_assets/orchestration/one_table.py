@@ -195,12 +195,19 @@ def train_table(
     config: TrainingConfig,
     seed: Seed,
     on_epoch: OnEpoch | None = None,
+    *,
+    training_state: bytes | None = None,
 ) -> ModelArtifact:
-    """Train the model of a table: of its rows, or with a context of the sequences, which may be empty, of its keys."""
-    from argn_assets.engine.train import train_model
+    """Train the model of a table: of its rows, or with a context of the sequences, which may be empty, of its keys.
+
+    Where `training_state` is given, a training that was cut short goes on.
+    """
+    from argn_assets.engine.train import Beginning, train_model
+
+    beginning = Beginning(training_state=training_state)
 
     if encoded.context is None or stats.context is None:
-        return train_model(encoded.own, stats.own, config, seed, on_epoch=on_epoch)
+        return train_model(encoded.own, stats.own, config, seed, on_epoch=on_epoch, beginning=beginning)
     import polars as pl
 
     from argn_assets.engine.context import Context
@@ -213,8 +220,9 @@ def train_table(
         encoded.own, Context(keys, given, stats.context), str(stats.own.schema.context_key)
     )
     return train_model(
-        sequences, stats.own, config, seed, on_epoch=on_epoch, context=given, context_stats=stats.context
-    )
+        sequences, stats.own, config, seed, on_epoch=on_epoch, context=given, context_stats=stats.context,
+        beginning=beginning,
+    )  # fmt: skip
 
 
 def generate_table(

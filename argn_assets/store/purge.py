@@ -1,8 +1,8 @@
 """Purge: a data set leaves the store, whatever state it is in.
 
-Refs, manifests, blobs, in this order, then what is weak: training states and the entries of the action cache, which hold
-column names and a few synthetic rows. What was made from something goes before it. There is no grace period: what is
-made or used after the call began stays, and a step that runs meanwhile finds its blobs gone at its commit, and fails.
+Refs, manifests, blobs, in this order, then what is weak: training states and the entries of the action cache, which
+hold column names and a few synthetic rows. What was made from something goes before it. There is no grace period: what
+is made or used after the call began stays, and a step that runs meanwhile finds its blobs gone at its commit, and fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Collected:
-    """Remove everything of a data set: refs and pins, manifests, blobs of any age, what was moved aside, training states.
+    """Remove everything of a data set: refs and pins, manifests, blobs of any age, moved aside or not, training states.
 
     Manifests that cannot be read go too.
 

@@ -1,6 +1,6 @@
 """Training states: where a training stands that was cut short, so that the next run of the same action goes on (E35).
 
-`training/<dataset>/<key>/<hash of the table>.state`: 32 bytes SHA-256, then the state. Weak like the action cache: a state
+`training/<dataset>/<key>/<hash of the table>.state`: 32 bytes SHA-256, then the state. Weak like the action cache: one
 may be written over, lost or spoilt at any time, and then the training begins anew; nothing is kept because of one.
 """
 
