@@ -188,16 +188,18 @@ def read_and_synthesize(tmp_path, declared, **tables):
 
 
 # E36, O4
-def test_a_parent_whose_rows_are_alike_has_children(tmp_path):
+def test_a_parent_of_keys_alone_has_children(tmp_path):
     users = pl.DataFrame({"id": range(40)})
     visits = pl.DataFrame({"user": [i % 30 for i in range(90)], "page": ["a", "b", "c"] * 30})
     made = read_and_synthesize(
         tmp_path,
         "  users: {source: users.parquet, primary_key: id}\n"
         "  visits: {source: visits.parquet, context: {table: users, key: user}}\n",
-        visits=visits, users=users.with_columns(name=pl.lit("same")),
+        visits=visits, users=users,
     )  # fmt: skip
     assert made["visits"].synthetic["user"].is_in(made["users"].synthetic["id"].implode()).all()
+    assert made["users"].quality is None
+    assert made["visits"].quality.sequences.sequences_synthetic == 40
 
 
 # O4, E43: one row per parent at most, named by the parent's key

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from argn_assets.datasets import DatasetSpec, Sequences, context_table
+from argn_assets.datasets import DatasetSpec, Sequences, context_table, value_columns
 from argn_assets.orchestration.chain import load_encoded, load_tables, naming
 from argn_assets.orchestration.check_outcomes import floor_check
 from argn_assets.orchestration.facts import Number, Part, StageFacts, StageResult
@@ -70,13 +70,14 @@ def compare_table(
 ) -> Q | None:
     """Compare one synthetic table with its training rows and its holdout, of which `masks` tell the rows.
 
-    None where there is nothing to compare: now and then no parent has a child, or only parents that are held out have.
+    None where there is nothing to compare: a table of keys alone, and now and then no parent has a child, or only those
+    that are held out have.
     """
     import polars as pl
 
     context, target = spec.tables[name].context, spec.target_column()
     held, sequences = pl.Series(masks[name]), None
-    if made[name].is_empty() or held.all():
+    if made[name].is_empty() or held.all() or not value_columns(spec, tables, name):
         return None
     if context is not None:
         parents, held_parents = context_table(spec, tables, name), pl.Series(masks[context.table])
@@ -137,7 +138,9 @@ def _provenance(raw: StoredTables, encoded: StoredTables, synthetic: StoredTable
 
 
 def _numbers(qualities: Mapping[str, Quality], summaries: Mapping[str, Mapping[str, float]]) -> dict[str, Number]:
-    numbers: dict[str, Number] = {"fidelity": sum(q.fidelity for q in qualities.values()) / len(qualities)}
+    numbers: dict[str, Number] = {}
+    if qualities:
+        numbers["fidelity"] = sum(quality.fidelity for quality in qualities.values()) / len(qualities)
     apart = [summary["c2st_auc"] for summary in summaries.values() if summary.get("c2st_auc") is not None]
     if apart:
         numbers["c2st_auc"] = max(apart)
