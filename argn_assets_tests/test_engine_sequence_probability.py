@@ -10,7 +10,7 @@ import pytest
 
 from argn_assets.engine import ModelArtifact, generate_sequential, train_sequential
 from argn_assets.engine.families import family_named
-from argn_assets.engine.sequence_probability import sequence_log_probs
+from argn_assets.engine.sequence_probability import KnownSequences, sequence_log_probs
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def _log_probs(artifact: ModelArtifact, codes: np.ndarray, size: int, order: lis
 
     model = family_named(artifact.family).load_sequential(artifact, torch.device("cpu"), torch.float64)
     n = codes.shape[1] // size
-    found = sequence_log_probs(
-        model, codes, np.arange(n + 1) * size, np.full(n, size - 1), np.zeros((0, n), dtype=np.uint8), order
-    )
+    no_context = np.zeros((0, n), dtype=np.uint8)
+    known = KnownSequences(codes, np.arange(n + 1) * size, no_context, (), np.arange(codes.shape[1]))
+    found = sequence_log_probs(model, known, np.full(n, size - 1), order)
     return found.codes.sum(axis=0).reshape(n, size).sum(axis=1) + found.lengths
 
 

@@ -24,9 +24,8 @@ from argn_assets.engine import (
     predict,
     predict_proba,
     train_flat,
-    train_sequential,
 )
-from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
+from argn_assets.errors import ConfigError, DataError, SchemaError
 from argn_assets.tables import encode_table
 from argn_assets_tests.tables_of_truth import shop_orders, two_coins
 
@@ -209,9 +208,6 @@ def test_what_cannot_be_predicted_is_refused_with_the_way_out(artifact, orders, 
     with pytest.raises(ConfigError, match="'second' can be predicted from all columns before"):
         predict(fixed, pl.DataFrame({"first": ["heads", None]}), "second")
     assert predict(fixed, pl.DataFrame({"first": ["heads"]}), "second").to_list() == ["heads"]
-    sequences = train_sequential(pl.DataFrame({"k": [1, 1, 2], "a": [1, 2, 3]}), None, "k", max_epochs=1)
-    with pytest.raises(UserError, match="models sequences"):
-        predict(sequences, pl.DataFrame({"a": [1]}), "a")
 
 
 # Probabilities of rows

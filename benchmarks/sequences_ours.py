@@ -70,7 +70,7 @@ def peer_loss(workspace: str) -> dict[str, Any]:
 
     from argn_assets.engine import ModelArtifact
     from argn_assets.engine.families import family_named
-    from argn_assets.engine.sequence_probability import sequence_log_probs
+    from argn_assets.engine.sequence_probability import KnownSequences, sequence_log_probs
 
     encoded, context = _peer_codes(Path(workspace))
     assert encoded.offsets is not None
@@ -80,10 +80,11 @@ def peer_loss(workspace: str) -> dict[str, Any]:
     artifact = ModelArtifact.from_workspace(Path(workspace))
     model = family_named(artifact.family).load_sequential(artifact, torch.device("cpu"))
     cells = np.clip(np.diff(offsets), artifact.tgt_seq_len_min, artifact.tgt_seq_len_max) - artifact.tgt_seq_len_min
+    known = KnownSequences(codes, offsets - offsets[0], context.codes[:, n_training:], (), np.arange(codes.shape[1]))
     losses = []
     for seed in range(ORDERS):
         order = _random_order(list(model.columns), seed)
-        found = sequence_log_probs(model, codes, offsets - offsets[0], cells, context.codes[:, n_training:], order)
+        found = sequence_log_probs(model, known, cells, order)
         losses.append(-(found.codes.sum() + found.lengths.sum()) / codes.shape[1])
     return {"loss": float(np.mean(losses)), "losses": losses, "rows": codes.shape[1]}
 

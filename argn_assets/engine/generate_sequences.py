@@ -62,6 +62,8 @@ def generate_sequences(
     rules: DrawRules,
     first_sequence: int = 0,
     siblings: Sequence[EncodedSibling] = (),
+    *,
+    only_given: bool = False,
 ) -> GeneratedSequences:
     """Generate sequences, all of them at once.
 
@@ -76,8 +78,9 @@ def generate_sequences(
         rules: what may be drawn.
         first_sequence: number of the first of the G sequences.
         siblings: of each sequence's context, G rows each.
+        only_given: sequences end with their given rows, of which the values that are not given are drawn.
     """
-    run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence)
+    run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence, only_given)
     codes = torch.from_numpy(context.astype(np.int64)).to(model.device)
     return run.generate(codes, sibling_rows(siblings, model.device))
 
@@ -93,9 +96,10 @@ class _Run:
         config: GenerationConfig,
         rules: DrawRules,
         first_sequence: int,
+        only_given: bool,
     ):
         self.model, self.prefixes, self.lengths = model, prefixes, lengths
-        self.seed, self.config, self.first_sequence = seed, config, first_sequence
+        self.seed, self.config, self.first_sequence, self.only_given = seed, config, first_sequence, only_given
         self.n_sub_columns = len(sub_columns)
         self.plan = Plan(model, sub_columns, prefixes.rows.offered, rules) if sub_columns else None
         device = model.device
@@ -128,6 +132,8 @@ class _Run:
 
     def _draw_lengths(self, state: object, sequence: Tensor) -> Tensor:
         """Draw how many rows sequences have, [B]: at least as many as are given."""
+        if self.only_given:
+            return self.n_given[sequence].clone()
         logits = self.model.length_logits(state)
         given = self.n_given[sequence]
         possible = self.highs[None, :] >= given[:, None]  # [B, K]

@@ -16,7 +16,6 @@ from argn_assets.engine.generate import GenerationConfig, generate_codes
 from argn_assets.engine.given import given_from_seed
 from argn_assets.engine.request import (
     all_sub_columns,
-    check_flat,
     context_of_rows,
     generation_config,
     load_flat,
@@ -24,6 +23,7 @@ from argn_assets.engine.request import (
     with_context,
 )
 from argn_assets.engine.rules import draw_rules
+from argn_assets.engine.sequence_imputation import drawn_sequences
 from argn_assets.errors import ConfigError
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
@@ -52,8 +52,8 @@ def impute(
     the order and the columns of `df`; keys and columns that the model does not know stay as they are.
 
     Args:
-        artifact: a flat model.
-        df: rows with some or all columns of the table.
+        artifact: the model. Rows of sequences are filled from their context and the rows of their key before them.
+        df: rows with some or all columns of the table; of sequences with their key.
         ctx_data: the context of each row, or of each key, for a model that was trained with context.
         n_draws: draws per missing value, from 1 up, all made at once.
         aggregate: what several draws become: `mean`, `median`, `mode`; `auto` is the mean of numbers and times and the
@@ -66,11 +66,9 @@ def impute(
     Returns:
         a table of the kind of `df`, or a list of them.
     Raises:
-        UserError: the artifact is sequential.
         ConfigError: a setting out of range, or a pattern of missing values that a fixed-order model cannot serve.
         SchemaError: a column has another type, or `ctx_data` is missing or not used.
     """
-    check_flat(artifact, "impute")
     if n_draws < 1:
         raise ConfigError(f"n_draws is {n_draws!r}; it must be a whole number from 1 up.")
     if aggregate is not None:
@@ -78,14 +76,18 @@ def impute(
     config = generation_config(sampling_temperature, sampling_top_p, batch_size)
     table = to_polars(df)
     known = [name for name in artifact.tgt_stats.columns if name in table.columns]
-    context = context_of_rows(artifact, ctx_data, table)
+    context = None if artifact.is_sequential else context_of_rows(artifact, ctx_data, table)
     empty = [table[name].is_null().to_numpy() for name in known]
     rows = np.flatnonzero(np.any(empty, axis=0)) if known else np.empty(0, dtype=np.int64)
-    holes = table.select(known)[rows]
-    draws = drawn_rows(
-        artifact, holes, context.of_rows(rows) if context else None, n_draws, known, config,
-        root_seed(random_state), device,
-    )  # fmt: skip
+    seed = root_seed(random_state)
+    if artifact.is_sequential:
+        # What a row is filled with depends on the rows before it, also on those that lack nothing.
+        rows = np.arange(len(table))
+        draws = drawn_sequences(artifact, table, ctx_data, n_draws, known, config, seed, device)
+    else:
+        holes = table.select(known)[rows]
+        own = context.of_rows(rows) if context else None
+        draws = drawn_rows(artifact, holes, own, n_draws, known, config, seed, device)
     if aggregate is None:
         parts = [draws[at * len(rows) : (at + 1) * len(rows)] for at in range(n_draws)]
         return [same_columns(_filled(table, part, rows), df, artifact.tgt_stats.schema) for part in parts]

@@ -6,12 +6,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.aggregate import Aggregate, check_aggregate, chosen, in_column, of_draws, of_outcomes
@@ -29,11 +31,14 @@ from argn_assets.engine.outcomes import (
     outcomes_of,
 )
 from argn_assets.engine.probability_labels import labelled
-from argn_assets.engine.request import check_flat, context_of_rows, load_flat, root_seed, with_context
+from argn_assets.engine.request import context_of_rows, load_flat, root_seed, with_context
 from argn_assets.engine.rules import draw_rules
+from argn_assets.engine.sequence_imputation import drawn_sequences, filled_sequences
+from argn_assets.engine.sequence_probability import bases_of, load_sequences
 from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
+from argn_assets.seeds import Seed
 from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.frames import to_polars
 
@@ -62,40 +67,39 @@ def predict(
     itself; what `df` says of them is not looked at, and missing values of other columns are marginalised.
 
     Args:
-        artifact: a flat model.
-        df: rows with some or all of the other columns.
+        artifact: the model. Rows of sequences are predicted from their context, the rows of their key before them,
+            whose missing values are drawn, and what they have.
+        df: rows with some or all of the other columns; of sequences with their key.
         target: a column, or several.
         ctx_data: the context of each row, or of each key, for a model that was trained with context.
         aggregate: `mean`, `median` or `mode` (the likeliest value); `auto` is the mean of numbers and times and the
             mode of everything else.
         n_draws: draws per row for columns whose values cannot be listed, from 1 up.
         device: `auto`, `cpu`, `cuda:0` …
-        random_state: of the draws; None draws one.
+        random_state: of draws, and of what is missing in the rows before; None draws one.
     Returns:
         for one target a column, for several a table, of the kind of `df`; means of numbers are floats.
     Raises:
-        UserError: the artifact is sequential.
         ConfigError: a setting out of range, or given columns that a fixed-order model cannot serve.
         SchemaError: a target is not a modelled column, a given column has another type, or `ctx_data` is missing or
             not used.
     """
-    targets = _targets(artifact, target, "predict")
+    targets = _targets(artifact, target)
     if n_draws < 1:
         raise ConfigError(f"n_draws is {n_draws!r}; it must be a whole number from 1 up.")
     schema = artifact.tgt_stats.schema
     dtypes = {name: dtype_named(schema.column(name).dtype) for name in targets}
     check_aggregate(aggregate, dtypes)
-    table, context = _asked(artifact, df, targets, ctx_data)
+    seed = root_seed(random_state)
+    asked = _asked(artifact, df, targets, ctx_data, seed, device)
     found = {}
     for name in targets:
         if n_combinations(artifact.tgt_stats, name) <= MOST_COMBINATIONS:
             outcomes = [outcomes_of(artifact.tgt_stats, name)]
-            parts = _probabilities(artifact, table, context, [name], outcomes, device)
-            values = pl.concat([of_outcomes(part, outcomes[0], aggregate) for part in parts])
+            parts = _probabilities(artifact, asked, [name], outcomes, device)
+            values = pl.concat([of_outcomes(part, outcomes[0], aggregate) for part in parts])[asked.places]
         else:
-            draws = drawn_rows(
-                artifact, table, context, n_draws, [name], GenerationConfig(), root_seed(random_state), device
-            )
+            draws = _draws(artifact, df, asked, ctx_data, name, n_draws, seed, device)
             values = of_draws(draws[name], n_draws, aggregate)
         is_mean = chosen(aggregate, dtypes[name]) == "mean" and dtypes[name].is_numeric()
         found[name] = values.cast(pl.Float64) if is_mean else in_column(values, dtypes[name])
@@ -110,6 +114,7 @@ def predict_proba(
     *,
     ctx_data: Frame | None = None,
     device: str = "auto",
+    random_state: int | None = None,
 ) -> Any:
     """Return the probability of each value of one column, or of each combination of values of several, per row.
 
@@ -118,19 +123,20 @@ def predict_proba(
     the narrow cells of their encoding.
 
     Args:
-        artifact: a flat model.
-        df: rows with some or all of the other columns; what it says of the targets is not looked at.
+        artifact: the model; of sequences as for `predict`.
+        df: rows with some or all of the other columns; what a row says of the targets is not looked at for itself.
         target: a column, or several for their joint distribution.
         ctx_data: the context of each row, or of each key, for a model that was trained with context.
         device: `auto`, `cpu`, `cuda:0` …
+        random_state: of what is missing in the rows before, in sequences; None draws one.
     Returns:
         a table of the kind of `df`, one column per outcome. In pandas its columns are the values themselves, intervals
         for cells, tuples for several targets; in polars and pyarrow their text: `yes`, `[10.5, 11.0]`, `yes, red`.
     Raises:
-        UserError, SchemaError: as for `predict`.
+        SchemaError: as for `predict`.
         ConfigError: the outcomes are too many to list, or given columns that a fixed-order model cannot serve.
     """
-    targets = _targets(artifact, target, "predict_proba")
+    targets = _targets(artifact, target)
     stats = artifact.tgt_stats
     sizes = {name: n_combinations(stats, name) for name in targets}
     if len(targets) > 1 and math.prod(sizes.values()) > MOST_COMBINATIONS:
@@ -140,13 +146,12 @@ def predict_proba(
             f"{MOST_COMBINATIONS:,} can be listed. Ask for fewer targets at once."
         )
     outcomes = [outcomes_of(stats, name) for name in targets]
-    table, context = _asked(artifact, df, targets, ctx_data)
-    parts = list(_probabilities(artifact, table, context, targets, outcomes, device))
-    return labelled(np.concatenate(parts), outcomes, df)
+    asked = _asked(artifact, df, targets, ctx_data, root_seed(random_state), device)
+    parts = list(_probabilities(artifact, asked, targets, outcomes, device))
+    return labelled(np.concatenate(parts)[asked.places], outcomes, df)
 
 
-def _targets(artifact: ModelArtifact, target: str | Sequence[str], what: str) -> list[str]:
-    check_flat(artifact, what)
+def _targets(artifact: ModelArtifact, target: str | Sequence[str]) -> list[str]:
     targets = [target] if isinstance(target, str) else list(target)
     names = artifact.tgt_stats.columns
     strange = [name for name in targets if name not in names]
@@ -156,19 +161,53 @@ def _targets(artifact: ModelArtifact, target: str | Sequence[str], what: str) ->
     return targets
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What may be given of the rows, without the targets.
+
+    Attributes:
+        table: columns of the model; rows of a sequence stand together.
+        context: of the rows of a flat model.
+        bases: what each row of a sequence sees from outside, [N, ·]; None for a flat model.
+        places: place in `table` of each row that was asked about, [N].
+    """
+
+    table: pl.DataFrame
+    context: Context | None
+    bases: Tensor | None
+    places: NDArray[np.int64]
+
+
 def _asked(
-    artifact: ModelArtifact, df: Frame, targets: list[str], ctx_data: Frame | None
-) -> tuple[pl.DataFrame, Context | None]:
-    """Return what may be given of the rows, without the targets, and their context."""
-    table = to_polars(df)
-    context = context_of_rows(artifact, ctx_data, table)
+    artifact: ModelArtifact, df: Frame, targets: list[str], ctx_data: Frame | None, seed: Seed, device: str
+) -> _Asked:
+    table, context, bases, places = to_polars(df), None, None, np.arange(len(to_polars(df)))
+    key = [str(artifact.tgt_context_key)] if artifact.is_sequential else []
+    if artifact.is_sequential:
+        names = [name for name in artifact.tgt_stats.columns if name in table.columns]
+        known = filled_sequences(artifact, table, ctx_data, 1, names, GenerationConfig(), seed, device)
+        bases = bases_of(load_sequences(artifact, device), known)
+        table, places = table[known.order], np.argsort(known.order)
+    else:
+        context = context_of_rows(artifact, ctx_data, table)
     given = [name for name in artifact.tgt_stats.columns if name in table.columns and name not in targets]
     # A row without any column is still a row.
     empty = pl.Series([None] * len(table), dtype=dtype_named(artifact.tgt_stats.schema.column(targets[0]).dtype))
     asked = table.select(given) if given else pl.DataFrame({targets[0]: empty})
     if not artifact.enable_flexible_generation:
         _check_fixed_order(asked.select(given), list(artifact.tgt_stats.columns), targets)
-    return asked, context
+    return _Asked(asked.with_columns(table[name] for name in key), context, bases, places)
+
+
+def _draws(
+    artifact: ModelArtifact, df: Frame, asked: _Asked, ctx_data: Frame | None, target: str, n_draws: int, seed: Seed,
+    device: str,
+) -> pl.DataFrame:  # fmt: skip
+    """Return draws of the rows' columns, one draw after the other, in the order of `df`."""
+    if not artifact.is_sequential:
+        return drawn_rows(artifact, asked.table, asked.context, n_draws, [target], GenerationConfig(), seed, device)
+    others = to_polars(df).drop(target, strict=False)
+    return drawn_sequences(artifact, others, ctx_data, n_draws, [target], GenerationConfig(), seed, device)
 
 
 def _check_fixed_order(given: pl.DataFrame, names: list[str], targets: list[str]) -> None:
@@ -187,16 +226,12 @@ def _check_fixed_order(given: pl.DataFrame, names: list[str], targets: list[str]
 @flushed_denormals()
 @torch.inference_mode()
 def _probabilities(
-    artifact: ModelArtifact,
-    table: pl.DataFrame,
-    context: Context | None,
-    targets: list[str],
-    outcomes: list[Outcomes],
-    device: str,
+    artifact: ModelArtifact, asked: _Asked, targets: list[str], outcomes: list[Outcomes], device: str
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the probabilities of the outcomes of the targets in batches of rows, [B, V1 * V2 …], in their order."""
-    model, names = load_flat(artifact, device), list(artifact.tgt_stats.columns)
-    given = with_context(given_from_seed(artifact, table, len(table)), context, 0, len(table))
+    names, n_rows = list(artifact.tgt_stats.columns), len(asked.table)
+    model: Any = load_sequences(artifact, device) if artifact.is_sequential else load_flat(artifact, device)
+    given = with_context(given_from_seed(artifact, asked.table, n_rows), asked.context, 0, n_rows)
     offset = model.columns[model.n_context]
     columns = [names.index(name) + offset for name in targets]
     offered = given.offered.copy()
@@ -210,11 +245,12 @@ def _probabilities(
     target = torch.from_numpy(np.maximum(place, 0)).to(model.device)
     siblings = sibling_rows(given.siblings, model.device)
     n_outcomes = math.prod(len(o.values) for o in outcomes)
-    for start in range(0, max(1, len(table)), size):
+    for start in range(0, max(1, n_rows), size):
         rows = slice(start, start + size)
         codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
         shown = torch.from_numpy(given.observed[:, rows][list(model.columns)]).to(model.device)
-        seen = steps.begin(codes, shown, model.base_of(of_rows(siblings, rows)))
+        base = model.base_of(of_rows(siblings, rows)) if asked.bases is None else asked.bases[rows]
+        seen = steps.begin(codes, shown, base)
         own = combination_log_probs(steps, n_given, n_steps, seen, blocked).double().exp()
         found = torch.zeros(len(own), n_outcomes, dtype=torch.float64, device=own.device).index_add_(1, target, own)
         yield (found / found.sum(1, keepdim=True)).cpu().numpy()

@@ -1,4 +1,4 @@
-"""How likely a flat model finds rows: log-probabilities per sub-column, per column and per row."""
+"""How likely a model finds rows: log-probabilities per sub-column, per column and per row."""
 
 # B rows of a batch, N rows, S sub-columns of the target, C columns
 from __future__ import annotations
@@ -14,11 +14,18 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator
 from argn_assets.engine.generate import null_flags
-from argn_assets.engine.request import all_sub_columns, check_flat, context_of_rows, load_flat
+from argn_assets.engine.request import all_sub_columns, context_of_rows, load_flat
+from argn_assets.engine.sequence_probability import (
+    KnownSequences,
+    known_sequences,
+    load_sequences,
+    sequence_log_probs,
+    sequences_of_codes,
+)
 from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError, DataError
-from argn_assets.schema import SubColumn
-from argn_assets.tables.encode import EncodedSibling, encode_table
+from argn_assets.schema import SubColumn, full_sub_columns
+from argn_assets.tables.encode import EncodedSibling, EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.stats import TableStats
 
@@ -30,7 +37,7 @@ _BATCH = 4096  # rows
 
 def log_probs(
     artifact: ModelArtifact,
-    codes: NDArray[np.integer],
+    codes: NDArray[np.integer] | EncodedTable,
     *,
     ctx_codes: NDArray[np.integer] | None = None,
     column_order: Sequence[str] | None = None,
@@ -41,9 +48,11 @@ def log_probs(
     Every code counts as it stands, the ones under a missing value too; see `log_prob` for rows. Computed in float64.
 
     Args:
-        artifact: a flat model.
-        codes: sub-columns by rows, as `EncodedTable.codes`, [S, N].
-        ctx_codes: the same of the context, for a model that was trained with one, [S', N].
+        artifact: the model.
+        codes: sub-columns by rows, as `EncodedTable.codes`, [S, N]; of sequences the encoded table itself, which says
+            where each begins, so that every row is given those before it.
+        ctx_codes: the same of the context, for a model that was trained with one, [S', N]; of sequences one per
+            sequence, [S', G].
         column_order: all columns in the order in which they see each other; None is the table's order.
         device: `auto`, `cpu`, `cuda:0` …
     Raises:
@@ -51,13 +60,17 @@ def log_probs(
         ConfigError: `column_order` does not name each column once, a fixed-order model has another one, or the context
             holds sequences, which are more than codes of one row.
     """
-    check_flat(artifact, "log_probs")
     if artifact.ctx_stats is not None and artifact.ctx_stats.siblings:
         raise ConfigError(
             f"The context of this model holds sequences of rows ({', '.join(map(repr, artifact.ctx_stats.siblings))}), "
             "which are no codes of one row. Use log_prob, with the rows and their ctx_data."
         )
     order = _order(artifact, column_order)
+    if artifact.is_sequential:
+        known = sequences_of_codes(artifact, codes, ctx_codes)
+        _check_codes(known.codes, full_sub_columns(artifact.tgt_stats.sub_columns()))
+        return _of_sequences(artifact, known, order, None, device)
+    codes = codes.codes if isinstance(codes, EncodedTable) else codes
     joined = np.asarray(codes) if ctx_codes is None else np.concatenate([ctx_codes, codes])
     _check_codes(joined, all_sub_columns(artifact))
     return _computed(artifact, joined, order, np.zeros(np.shape(codes), dtype=bool), device)
@@ -78,20 +91,26 @@ def log_prob_by_column(
 
     It is that of the value's codes, so a probability and not a density: a number among many counts with the narrow cell
     that holds it, and a value that the model does not know as one of all such. A missing value is a value. Keys do not
-    count.
+    count. Rows of sequences are given their context and the rows of their key before them; how long a sequence is does
+    not count.
 
     Args:
-        artifact: a flat model.
-        df: rows with all columns of the table.
+        artifact: the model.
+        df: rows with all columns of the table, in any order of the keys.
         ctx_data: the context of each row, or of each key, for a model that was trained with context.
         device: `auto`, `cpu`, `cuda:0` …
     Raises:
-        UserError: the artifact is sequential.
         SchemaError: a column is missing or has another type, or `ctx_data` is missing or not used.
         DataError: rows lack their context.
     """
-    check_flat(artifact, "log_prob")
     stats = artifact.tgt_stats
+    if artifact.is_sequential:
+        known = known_sequences(artifact, df, ctx_data)
+        absent = codes_under_null(known.codes, stats)
+        grouped = _of_sequences(artifact, known, _order(artifact, None), absent, device)
+        of_rows = np.empty_like(grouped)
+        of_rows[:, known.order] = grouped
+        return _by_column(of_rows, stats)
     table = to_polars(df)
     # Without the key columns the rows keep their order.
     codes = encode_table(table.select(name for name in stats.columns if name in table.columns), stats).codes
@@ -101,12 +120,32 @@ def log_prob_by_column(
     if context is not None:
         joined = np.concatenate([context.encoded.codes.astype(np.uint16), codes.astype(np.uint16)])
         siblings = tuple(context.encoded.siblings.values())
-    found = _computed(artifact, joined, _order(artifact, None), codes_under_null(codes, stats), device, siblings)
+    return _by_column(
+        _computed(artifact, joined, _order(artifact, None), codes_under_null(codes, stats), device, siblings), stats
+    )
+
+
+def _by_column(found: NDArray[np.float64], stats: TableStats) -> dict[str, NDArray[np.float64]]:
+    """Sum log-probabilities of sub-columns, [S, N], by column, [N] each."""
     result, at = {}, 0
     for name, subs in stats.sub_columns().items():
         result[name] = found[at : at + len(subs)].sum(0)
         at += len(subs)
     return result
+
+
+def _of_sequences(
+    artifact: ModelArtifact, known: KnownSequences, order: list[int], absent: NDArray[np.bool_] | None, device: str
+) -> NDArray[np.float64]:
+    """Return log-probabilities of the codes of sequences, [S, N], for columns in an order, by number, [C]."""
+    lengths = artifact.tgt_stats.lengths
+    if lengths is None or not len(known.codes):
+        return np.zeros(known.codes.shape)
+    model = load_sequences(artifact, device, torch.float64)
+    places = {column: place for place, column in enumerate(order)}
+    positions = sorted(range(len(model.columns)), key=lambda s: places[model.columns[s]])
+    cells = lengths.cell_of(np.diff(known.offsets))
+    return sequence_log_probs(model, known, cells, positions, absent).codes
 
 
 def codes_under_null(codes: NDArray[np.integer], stats: TableStats) -> NDArray[np.bool_]:

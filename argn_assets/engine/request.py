@@ -114,13 +114,10 @@ class FlatRequest:
         return from_polars(table, self.stats.schema)
 
 
-def check_flat(artifact: ModelArtifact, what: str = "generate_flat") -> None:
+def check_flat(artifact: ModelArtifact) -> None:
     """Refuse an artifact whose rows belong to sequences."""
     if artifact.is_sequential:
-        way_out = "Use generate_sequential, which returns rows per key."
-        raise UserError(
-            f"The artifact models sequences. {way_out if what == 'generate_flat' else f'{what} works on flat tables.'}"
-        )
+        raise UserError("The artifact models sequences. Use generate_sequential, which returns rows per key.")
 
 
 def load_flat(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> FlatGenerator:
