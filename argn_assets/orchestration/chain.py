@@ -6,7 +6,7 @@ check outcomes. The work itself is done by `datasets`, `tables` and `engine`; li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -23,8 +23,6 @@ from argn_assets.orchestration.check_outcomes import (
     schema_check,
 )
 from argn_assets.orchestration.facts import (
-    ColumnFacts,
-    EpochFacts,
     Number,
     Part,
     StageFacts,
@@ -43,8 +41,8 @@ from argn_assets.orchestration.one_table import (
     train_table,
     with_siblings,
 )
+from argn_assets.orchestration.told import encoded_columns, history_of, preview_of, raw_columns
 from argn_assets.orchestration.trainings import Train, TrainingsOfAction
-from argn_assets.schema import ColumnSchema, SubColumn, TableSchema
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
@@ -55,8 +53,6 @@ if TYPE_CHECKING:
     from argn_assets.engine.run import EpochProgress, OnEpoch
     from argn_assets.tables import EncodedTable, TableStats
 
-PREVIEW_ROWS = 10
-
 T = TypeVar("T")
 
 
@@ -65,7 +61,7 @@ def read_raw(spec: DatasetSpec) -> StageResult:
     tables = {name: read_table(spec, name) for name in spec.tables}
     parts = [_part(name, table, "table", "RawTable", "parquet") for name, table in tables.items()]
     told = {
-        name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
+        name: TableFacts(rows=table.height, columns=raw_columns(spec, name, table)) for name, table in tables.items()
     }
     return StageResult(parts=tuple(parts), facts=StageFacts(tables=told), checks=raw_checks(spec, tables))
 
@@ -78,7 +74,7 @@ def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
             stats = compute_table_stats(spec, name, tables)
         for part, value in _with_parts(name, stats):
             parts.append(_part(part, value.to_bytes(), "encoder", "TableStats", "json", spec.given_tables(name)))
-        told[name] = TableFacts(rows=stats.own.n_rows, columns=_encoded_columns(stats.own))
+        told[name] = TableFacts(rows=stats.own.n_rows, columns=encoded_columns(stats.own))
     return StageResult(parts=tuple(parts), facts=StageFacts(tables=told))
 
 
@@ -94,7 +90,7 @@ def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> 
         for part, value in [*_with_parts(name, encoded), *_sibling_parts(name, encoded.context)]:
             parts.append(_part(part, value.to_arrow(), "table", "EncodedTable", "arrow", spec.given_tables(name)))
             codes[part] = value
-        told[name] = TableFacts(rows=encoded.own.n_rows, columns=_encoded_columns(table_stats.own))
+        told[name] = TableFacts(rows=encoded.own.n_rows, columns=encoded_columns(table_stats.own))
         numbers[f"sub_columns/{name}"] = len(encoded.own.sub_columns)
         numbers[f"holdout_rows/{name}"] = int(encoded.own.validation.sum())
     facts = StageFacts(tables=told, numbers=numbers)
@@ -174,9 +170,9 @@ def generate_tables(
         if spec.tables[name].context is None:
             wanted[name] = artifact.tgt_stats.n_rows if settings["rows"] == "same" else int(settings["rows"])
     told = {
-        name: TableFacts(rows=table.height, columns=_raw_columns(spec, name, table)) for name, table in tables.items()
+        name: TableFacts(rows=table.height, columns=raw_columns(spec, name, table)) for name, table in tables.items()
     }
-    preview = {name: _preview(table) for name, table in tables.items()}
+    preview = {name: preview_of(table) for name, table in tables.items()}
     return StageResult(
         parts=tuple(
             _part(name, table, "table", "SyntheticTable", "parquet", spec.given_tables(name))
@@ -247,84 +243,20 @@ def _part(
     )  # fmt: skip
 
 
-def _raw_columns(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> tuple[ColumnFacts, ...]:
-    key, context = spec.tables[table].primary_key, spec.tables[table].context
-    notes = {context.key: f"key of {context.table}"} if context is not None else {}
-    notes |= {key: "primary key"} if key is not None and key not in notes else {}
-    return tuple(
-        ColumnFacts(
-            name=name,
-            dtype=str(dtype).lower(),
-            note=notes.get(name, ""),
-            nullable=bool(frame[name].null_count()),
-            unique=name == key,
-        )
-        for name, dtype in frame.schema.items()
-    )
-
-
-def _encoded_columns(stats: TableStats) -> tuple[ColumnFacts, ...]:
-    schema, subs = stats.schema, stats.sub_columns()
-    return tuple(
-        ColumnFacts(
-            name=column.name,
-            dtype=column.dtype,
-            encoding=column.encoding,
-            note=_role_note(column, schema) or _note(column, subs[column.name]),
-            unique=column.name == schema.primary_key,
-        )
-        for column in schema.columns
-    )
-
-
-def _role_note(column: ColumnSchema, schema: TableSchema) -> str:
-    if column.name == schema.context_key:
-        return "key of the context"
-    if column.name == schema.primary_key:
-        return "primary key"
-    return {"key": "key, regenerated", "pattern": "made anew in its form"}.get(column.role, "")
-
-
-def _note(column: ColumnSchema, subs: Sequence[SubColumn]) -> str:
-    """Return why the encoding was chosen, and how many codes each sub-column has."""
-    sizes = " × ".join(str(sub.cardinality) for sub in subs) or "no"
-    return " · ".join(filter(None, (column.reason, f"{sizes} codes")))
-
-
 def _trained(artifacts: Mapping[str, ModelArtifact], seconds: Mapping[str, float]) -> StageResult:
     stored = {name: artifact.to_bytes() for name, artifact in artifacts.items()}
-    history = {name: _history(artifact) for name, artifact in artifacts.items()}
+    history = {name: history_of(artifact) for name, artifact in artifacts.items()}
     numbers: dict[str, Number] = {"training_seconds": round(sum(seconds.values()), 1)}
     for name, epochs in history.items():
         losses = [epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None]
         if losses:
             numbers[f"best_validation_loss/{name}"] = min(losses)
     told = {
-        name: TableFacts(rows=artifact.tgt_stats.n_rows, columns=_encoded_columns(artifact.tgt_stats))
+        name: TableFacts(rows=artifact.tgt_stats.n_rows, columns=encoded_columns(artifact.tgt_stats))
         for name, artifact in artifacts.items()
     }
     return StageResult(
         parts=tuple(_part(name, content, "model", "ModelArtifact", "argn") for name, content in stored.items()),
         facts=StageFacts(tables=told, numbers=numbers, history=history),
         checks=(loss_check(history), loads_check(stored)),
-    )
-
-
-def _history(artifact: ModelArtifact) -> tuple[EpochFacts, ...]:
-    return tuple(
-        EpochFacts(
-            epoch=record.epoch,
-            rows=record.rows,
-            training_loss=record.training_loss,
-            validation_loss=record.validation_loss,
-            learning_rate=record.learning_rate,
-        )
-        for record in artifact.history
-    )
-
-
-def _preview(table: pl.DataFrame) -> tuple[dict[str, str], ...]:
-    return tuple(
-        {name: "" if value is None else str(value) for name, value in row.items()}
-        for row in table.head(PREVIEW_ROWS).to_dicts()
     )
