@@ -272,3 +272,18 @@ def test_list_and_help_import_no_heavy_library(folder):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# O1, O20
+def test_check_looks_whether_keys_of_related_tables_resolve(folder):
+    (folder / "orders.csv").write_text("user,paid\n1,5\n2,6\n77,7\n")
+    (folder / "people.csv").write_text("id,kind\n1,a\n2,b\n")
+    (folder / "kin.yaml").write_text(
+        "dataset: kin\ntables:\n  people: {source: people.csv, primary_key: id}\n"
+        "  orders: {source: orders.csv, context: {table: people, key: user}}\n"
+    )
+    done = argn("datasets", "check", "kin")
+    assert done.exit_code == 1
+    assert "key of people, which is its context" in done.output
+    assert "table 'orders': 1 of 3 values of the key 'user' are no 'id' of 'people'" in done.output
+    assert argn("datasets", "check", "kin", "--rows", "3").exit_code == 0, "first rows need not belong together"
