@@ -52,7 +52,9 @@ class TrainingRunConfig(StageRunConfig):
 class GenerationRunConfig(StageRunConfig):
     """Settings of one generation; whatever is left out comes from the data set's YAML."""
 
-    rows: int | None = Field(default=None, ge=1, le=1_000_000_000, description="Rows of tables without context; empty: as many as raw.")
+    rows: int | None = Field(
+        default=None, ge=1, le=1_000_000_000, description="Rows of tables without context; empty: as many as raw."
+    )
     temperature: float | None = Field(
         default=None, gt=0, le=10, description="1 keeps the learned spread; lower is safer, higher is wilder."
     )
