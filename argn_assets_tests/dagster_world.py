@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetObservationData
 
 from argn_assets.definitions import defs
 from argn_assets.orchestration.stages import STAGES
@@ -87,6 +88,15 @@ class World:
                 raise_on_error=False,
             )
         )
+
+    def observed(self, run: dg.DagsterRun, observation: dg.AssetObservation) -> None:
+        """Let a run have told something of an asset."""
+        event = dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.ASSET_OBSERVATION.value,
+            job_name=run.job_name,
+            event_specific_data=AssetObservationData(observation),
+        )
+        self.instance.report_dagster_event(event, run_id=run.run_id)
 
     def started(self, dataset: str) -> dg.DagsterRun:
         """Return a run of the chain that some process began, and that goes on."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -101,6 +101,10 @@ class Catalogue:
     def digest(self, name: str) -> str:
         """Return `sha256:…` of the bytes of a data set's file, to see that it changed."""
         return self.entry(name).digest
+
+    def tagged(self, tags: Mapping[str, str]) -> list[str]:
+        """Return the data sets that can be used and declare all these tags, sorted."""
+        return [name for name in self.names() if tags.items() <= self.get(name).tags.items()]
 
     def problems(self) -> dict[str, str]:
         """Return the files that cannot be used, each with its message."""

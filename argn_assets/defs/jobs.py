@@ -1,10 +1,18 @@
-"""Jobs beside the chain: keeping the store tidy."""
+"""Jobs: the chain as one, keeping the store tidy, looking at ages."""
 
 import dagster as dg
 
+from argn_assets.orchestration.ages import age_evaluations
 from argn_assets.orchestration.collection import collect_store as collect
 from argn_assets.orchestration.collection import summary
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
+from argn_assets.orchestration.stages import STAGES
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.assets(*(stage.asset for stage in STAGES)),
+    description="The whole chain of a data set. What did not change is confirmed, and not computed again.",
+)
 
 
 class CollectionRunConfig(dg.Config):
@@ -26,3 +34,18 @@ def collect_artifacts(
 def collect_store() -> None:
     """Collect the store."""
     collect_artifacts()
+
+
+@dg.op(description="Answers the check `age` of every data set, from the event log.")
+def look_at_ages(context: dg.OpExecutionContext, catalogue: CatalogueResource) -> None:
+    """Report one evaluation per data set; say which are too old."""
+    for evaluation in age_evaluations(context.instance, catalogue.open()):
+        context.instance.report_runless_asset_event(evaluation)
+        if not evaluation.passed:
+            context.log.warning(f"{evaluation.partition}: {evaluation.description}")
+
+
+@dg.job(description="Looks how old the synthetic tables of every data set are; one run for all of them.")
+def check_ages() -> None:
+    """Check the ages."""
+    look_at_ages()

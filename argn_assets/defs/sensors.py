@@ -1,11 +1,13 @@
-"""The sensors that look outside: at the catalogue, and at the sources of what it declares."""
+"""The sensors: new declarations, changed sources, failed runs."""
 
 import dagster as dg
 
 from argn_assets.errors import ArgnError, SourceError
+from argn_assets.orchestration.alerts import run_failure, send_everywhere
+from argn_assets.orchestration.collection import clean_failed_run
 from argn_assets.orchestration.environment import automation_status
 from argn_assets.orchestration.partitions import DATASETS, missing_partitions
-from argn_assets.orchestration.resources import CatalogueResource
+from argn_assets.orchestration.resources import CatalogueResource, StoreResource
 from argn_assets.orchestration.source_versions import observation, seen_versions
 from argn_assets.orchestration.source_watch import look_at_sources
 
@@ -54,3 +56,17 @@ def source_watch(context: dg.SensorEvaluationContext, catalogue: CatalogueResour
         cursor=sweep.last,
         skip_reason=dg.SkipReason(" ".join([said, *unreadable])),
     )
+
+
+@dg.run_failure_sensor(
+    name="failed_runs",
+    description="Tells of a failed run in its log, to a webhook and by e-mail, and cleans up what it left.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+)
+def failed_runs(context: dg.RunFailureSensorContext, store: StoreResource) -> None:
+    """Tell and clean up; ARGN_ALERT_WEBHOOK and ARGN_ALERT_EMAIL say whom to tell."""
+    failure = run_failure(context.instance, context.dagster_run, context.failure_event)
+    context.log.error(failure.text)
+    clean_failed_run(store.open(), failure.run_id)
+    send_everywhere(failure)

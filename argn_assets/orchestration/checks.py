@@ -66,7 +66,12 @@ SYNTHETIC_KEYS = DeclaredCheck(
     description="Primary keys are unique, and every foreign key names a row of its parent table.",
     blocking=True,
 )
-
+AGE = DeclaredCheck(
+    stage=SYNTHETIC_TABLES,
+    name="age",
+    description="Made, or confirmed by a run that found no change, at most `max_age_days` ago; looked at every day.",
+    blocking=False,
+)
 FIDELITY_FLOOR = DeclaredCheck(
     stage=QUALITY_REPORT,
     name="fidelity_floor",
@@ -85,6 +90,7 @@ CHECKS = (
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
     SYNTHETIC_KEYS,
+    AGE,
     FIDELITY_FLOOR,
 )
 

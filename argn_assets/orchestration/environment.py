@@ -4,6 +4,9 @@
     ARGN_STORE      artifact store, any fsspec URL                      .argn/store
     ARGN_EXECUTOR   in_process or multiprocess                          in_process
     ARGN_AUTOMATION 1: data sets are trained without being asked        0
+    ARGN_RETRAIN_CRON, ARGN_RETRAIN_TAGS  when the schedule `retrain_all` ticks, UTC, and for which tags
+                                          0 2 * * 6; all, else name=value with commas between them
+    ARGN_COLLECT    1: the scheduled collection removes, and is no dry run  0
     DAGSTER_HOME    Dagster's own state, when it is not the project's   the project's dagster.yaml
 
 Relative places belong to the project: the nearest folder upwards that has a `dagster.yaml`, else the working folder.
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
@@ -78,12 +82,54 @@ def _instance_without_settings(folder: Path) -> dg.DagsterInstance:
 
 
 def automation_status() -> dg.DefaultSensorStatus:
-    """Return whether sensors that begin trainings start by themselves: with `ARGN_AUTOMATION=1`.
+    """Return whether sensors that begin trainings start by themselves: with `ARGN_AUTOMATION=1`."""
+    return dg.DefaultSensorStatus.RUNNING if switched_on("ARGN_AUTOMATION") else dg.DefaultSensorStatus.STOPPED
+
+
+def schedule_status() -> dg.DefaultScheduleStatus:
+    """Return whether schedules that tidy up and look around start by themselves: with `ARGN_AUTOMATION=1`."""
+    return dg.DefaultScheduleStatus.RUNNING if switched_on("ARGN_AUTOMATION") else dg.DefaultScheduleStatus.STOPPED
+
+
+def switched_on(variable: str) -> bool:
+    """Return whether an environment variable is 1.
 
     Raises:
-        ConfigError: `ARGN_AUTOMATION` is neither 0 nor 1.
+        ConfigError: it is neither 0 nor 1.
     """
-    asked = os.environ.get("ARGN_AUTOMATION") or "0"
+    asked = os.environ.get(variable) or "0"
     if asked not in ("0", "1"):
-        raise ConfigError(f"ARGN_AUTOMATION is {asked!r}; it can be 1, for on, or 0, for off. Unset it for off.")
-    return dg.DefaultSensorStatus.RUNNING if asked == "1" else dg.DefaultSensorStatus.STOPPED
+        raise ConfigError(f"{variable} is {asked!r}; it can be 1, for on, or 0, for off. Unset it for off.")
+    return asked == "1"
+
+
+def retrain_cron() -> str:
+    """Return when the schedule `retrain_all` ticks, as a cron expression."""
+    return os.environ.get("ARGN_RETRAIN_CRON") or "0 2 * * 6"
+
+
+def retrain_tags() -> dict[str, str]:
+    """Return the tags of the data sets that the schedule `retrain_all` runs; none is all.
+
+    Raises:
+        ConfigError: `ARGN_RETRAIN_TAGS` is not name=value with commas between them.
+    """
+    return parse_tags((os.environ.get("ARGN_RETRAIN_TAGS") or "").split(","), "ARGN_RETRAIN_TAGS")
+
+
+def parse_tags(pairs: Iterable[str], said_in: str) -> dict[str, str]:
+    """Return tags by name.
+
+    >>> parse_tags(["tier=gold", " team = risk "], "--tag")
+    {'tier': 'gold', 'team': 'risk'}
+
+    Raises:
+        ConfigError: one is not written name=value; names what it was said in.
+    """
+    tags = {}
+    for pair in filter(str.strip, pairs):
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{said_in}: {pair!r} is no tag. Write name=value, such as tier=gold.")
+        tags[name.strip()] = value.strip()
+    return tags

@@ -18,8 +18,8 @@ from pydantic import JsonValue
 from argn_assets.datasets import DatasetSpec
 from argn_assets.errors import ArgnError, DataError
 from argn_assets.orchestration.action_cache import StoredAction, action_key, find_action
-from argn_assets.orchestration.checks import blocking_failures, check_results
-from argn_assets.orchestration.facts import StageResult
+from argn_assets.orchestration.checks import AGE, blocking_failures, check_results
+from argn_assets.orchestration.facts import CheckOutcome, StageResult, passed
 from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.metadata import declared_metadata, facts_metadata
 from argn_assets.orchestration.progress import StageNews, tell
@@ -27,7 +27,8 @@ from argn_assets.orchestration.stages import Stage
 from argn_assets.store import ArtifactStore, Manifest
 
 ARGN_BACKFILL = "argn-backfill"  # what the tag `argn/trigger` says of a run that `argn backfill` began
-AUTOMATION = "automation"  # what the tag `argn/trigger` says of a run that the automation asked for
+# What the tag `argn/trigger` says of runs that no person asked for.
+AUTOMATION, SCHEDULE = "automation", "schedule"
 StageEvents = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
@@ -124,9 +125,14 @@ def _result(
     return dg.MaterializeResult(
         value=value,
         metadata={**facts_metadata(action.facts), **declared_metadata(call.spec), **parents, **call.noted},
-        check_results=check_results(action.checks),
+        check_results=check_results((*action.checks, *_made_now(call.stage))),
         tags={"argn/trigger": trigger_of(context.run.tags)},
     )
+
+
+def _made_now(stage: Stage) -> tuple[CheckOutcome, ...]:
+    """Return the age of what was made or confirmed just now: of the event, so it is not stored with the action."""
+    return (passed(AGE.name, "Made or confirmed by this run."),) if stage is AGE.stage else ()
 
 
 def trigger_of(run_tags: Mapping[str, str]) -> str:

@@ -9,7 +9,15 @@ from argn_assets.orchestration.run_config import StageRunConfig
 from argn_assets.orchestration.settings import raw_settings
 from argn_assets.orchestration.source_versions import READ_FROM
 from argn_assets.orchestration.stage_asset import stage_asset
-from argn_assets.orchestration.stage_run import AUTOMATION, StageCall, StageEvents, reported, run_stage, trigger_of
+from argn_assets.orchestration.stage_run import (
+    AUTOMATION,
+    SCHEDULE,
+    StageCall,
+    StageEvents,
+    reported,
+    run_stage,
+    trigger_of,
+)
 from argn_assets.orchestration.stages import RAW_TABLES
 
 
@@ -38,7 +46,7 @@ def raw_tables(
             settings={**raw_settings(spec), "sources": fingerprint},
             compute=lambda: read_raw(spec),
             # A tick is there to look into the sources, also where names, sizes and times are as they were.
-            force=config.force or trigger_of(context.run.tags) == AUTOMATION,
+            force=config.force or trigger_of(context.run.tags) in (AUTOMATION, SCHEDULE),
             noted={READ_FROM: fingerprint},
         )
         yield from run_stage(context, store.open(), call)
