@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from argn_assets.cli.printing import print_table
-from argn_assets.cli.stored import DAMAGED, dataset_option, json_option, open_store, print_json, stored_datasets
+from argn_assets.cli.stored import DAMAGED, dataset_option, json_option, print_json, stored_datasets
 from argn_assets.errors import ConfigError
+from argn_assets.orchestration.published import open_store
 
 if TYPE_CHECKING:
     from argn_assets.datasets import Catalogue

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argn_assets.cli.stored import dataset_of, open_store
+from argn_assets.cli.stored import dataset_of
 from argn_assets.datasets.locations import in_project
 from argn_assets.datasets.messages import shown_url
 from argn_assets.errors import ConfigError
+from argn_assets.orchestration.published import open_store
 
 if TYPE_CHECKING:
     from argn_assets.store import ArtifactStore

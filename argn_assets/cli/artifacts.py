@@ -16,15 +16,14 @@ from argn_assets.cli.printing import print_table
 from argn_assets.cli.stored import (
     dataset_of,
     dataset_option,
-    find_manifest,
     json_option,
     named_target,
-    open_store,
     print_json,
     stored_datasets,
 )
 from argn_assets.datasets.messages import shown_url
 from argn_assets.errors import StoreError
+from argn_assets.orchestration.published import find_manifest, open_store
 
 if TYPE_CHECKING:
     from argn_assets.store import ArtifactRecord, ArtifactStore, Manifest

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from argn_assets.cli.stored import find_manifest, open_store
 from argn_assets.errors import ConfigError
+from argn_assets.orchestration.published import find_manifest, open_store
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,20 +1,18 @@
-"""What the commands about stored artifacts share: the store, the data sets asked for, an artifact by its name."""
+"""What the commands about stored artifacts share: the data sets asked for, an artifact by its name."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from argn_assets.datasets.locations import in_project
 from argn_assets.datasets.messages import shown_url
 from argn_assets.errors import ConfigError, MissingArtifact
 
 if TYPE_CHECKING:
-    from argn_assets.store import ArtifactStore, Manifest
+    from argn_assets.store import ArtifactStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,20 +34,6 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def open_store() -> ArtifactStore:
-    """Open the project's store; MissingArtifact says how to make something where there is none."""
-    from argn_assets.store import ArtifactStore
-
-    url = in_project(os.environ.get("ARGN_STORE") or ".argn/store")
-    try:
-        return ArtifactStore.open(url, create=False)
-    except MissingArtifact as error:
-        raise MissingArtifact(
-            f"There is no artifact store at {shown_url(url)}. Make something first (argn backfill --all), "
-            "or set ARGN_STORE."
-        ) from error
-
-
 def stored_datasets(store: ArtifactStore, asked: tuple[str, ...]) -> list[str]:
     """Return the data sets asked for, or all that have anything stored; MissingArtifact for one that has nothing."""
     known = sorted({*store.datasets(), *store.port.names("binaries"), *store.port.names("refs")})
@@ -59,17 +43,6 @@ def stored_datasets(store: ArtifactStore, asked: tuple[str, ...]) -> list[str]:
                 f"{shown_url(store.url)} has nothing of a data set {dataset!r}; it has: {', '.join(known) or 'none'}."
             )
     return list(asked) or known
-
-
-def find_manifest(store: ArtifactStore, dataset: str, asset: str) -> Manifest:
-    """Return what is published of an asset; MissingArtifact says what there is."""
-    refs = store.refs(dataset)
-    ref = refs.read(asset)
-    if ref is None:
-        known = ", ".join(refs.names())
-        there = f"It has: {known}." if known else f"Make something: argn backfill {dataset}"
-        raise MissingArtifact(f"Data set {dataset!r} has no {asset} in {shown_url(store.url)}. {there}")
-    return store.read_manifest(str(ref.value["manifest"]))
 
 
 def named_target(words: tuple[str, ...], dataset: str | None) -> tuple[str | None, str]:

@@ -18,7 +18,7 @@ from argn_assets.datasets.fingerprint import fingerprint_sources
 from argn_assets.datasets.parse import parse_dataset
 from argn_assets.datasets.relations import Sequences, check_foreign_keys, context_table, subject_rows, value_columns
 from argn_assets.datasets.sources import read_table, read_tables
-from argn_assets.datasets.spec import DatasetSpec
+from argn_assets.datasets.spec import DatasetSpec, SqlTarget
 from argn_assets.datasets.table_spec import ColumnSpec, ContextSpec, SqlSource, TableSpec
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "DatasetSpec",
     "Sequences",
     "SqlSource",
+    "SqlTarget",
     "TableSpec",
     "check_foreign_keys",
     "check_tables",

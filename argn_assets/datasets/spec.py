@@ -6,6 +6,7 @@ silently ignored. Only text and numbers are looked at here; the data itself is l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -20,6 +21,7 @@ from pydantic import (
 
 from argn_assets.datasets.field_types import (
     DatasetName,
+    EnvironmentName,
     Nothing,
     Number,
     RowCount,
@@ -28,7 +30,7 @@ from argn_assets.datasets.field_types import (
     Whole,
     later,
 )
-from argn_assets.datasets.messages import listing, suggestion
+from argn_assets.datasets.messages import listing, shown_url, suggestion
 from argn_assets.datasets.table_spec import ContextSpec, Declared, TableSpec
 
 MOST_LEVELS = 3  # of related tables: parents, children, and children of those
@@ -92,18 +94,47 @@ class CsvSpec(Declared):
         return self
 
 
-class ExportSpec(Declared):
-    """Where synthetic tables are copied to. Not built yet."""
+class SqlTarget(Declared):
+    """Tables of a database.
 
-    to: Annotated[None, later(None)] = None
-    format: Annotated[Literal["parquet"], later("parquet")] = "parquet"
+    Attributes:
+        connection: the environment variable that holds the database's URL, as SQLAlchemy writes it.
+        table: their names; `{table}` stands for the declared name.
+    """
+
+    connection: EnvironmentName
+    table: Text = "{table}"
+
+
+class ExportSpec(Declared):
+    """Where synthetic tables are copied to, once they passed their checks.
+
+    Attributes:
+        to: a folder, or for a single table a file, as a path or fsspec URL; or tables of a database. A relative path
+            starts at the folder of the declaration.
+        format: of files.
+    """
+
+    to: Annotated[Text | SqlTarget | None, Field(union_mode="left_to_right")] = None
+    format: Literal["parquet", "csv"] = "parquet"
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _no_database_in_text(cls, to: object) -> object:
+        if isinstance(to, str) and re.match(r"(sqlite|postgres|mysql|mariadb|oracle|mssql)[a-z0-9_+]*://", to):
+            # The value is not repeated: who writes a URL here writes its password too.
+            raise ValueError(
+                "this is the URL of a database; write to: {connection: NAME} with the name of the environment variable "
+                "that holds it: secrets do not stand in files"
+            )
+        return to
 
 
 class FloorsSpec(Declared):
-    """Figures below which a synthetic table is not good enough."""
+    """What a synthetic table has to reach before it is exported or published; null asks for nothing."""
 
     fidelity: Annotated[Number, Field(ge=0, le=1)] | None = None
-    copy_rate: Annotated[float, later(0.01)] = 0.01
+    copy_rate: Annotated[Number, Field(ge=0, le=1)] | None = 0.01  # share of rows beyond what chance explains
 
 
 class KeepSpec(Declared):
@@ -189,6 +220,15 @@ class DatasetSpec(Declared):
                 f"declare tables.{context.table}.primary_key"
             )
         return None
+
+    @model_validator(mode="after")
+    def _export_has_a_place_for_each_table(self) -> Self:
+        to, n_tables = self.export.to, len(self.tables)
+        if n_tables > 1 and isinstance(to, str) and to.endswith(f".{self.export.format}"):
+            raise ValueError(f"export.to: {shown_url(to)!r} is one file for {n_tables} tables; name a folder")
+        if n_tables > 1 and isinstance(to, SqlTarget) and "{table}" not in to.table:
+            raise ValueError(f"export.to.table: {to.table!r} is one table, and there are {n_tables}; write '{{table}}'")
+        return self
 
     @model_validator(mode="after")
     def _target_is_declared(self) -> Self:

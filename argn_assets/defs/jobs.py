@@ -6,11 +6,11 @@ from argn_assets.orchestration.ages import age_evaluations
 from argn_assets.orchestration.collection import collect_store as collect
 from argn_assets.orchestration.collection import summary
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
-from argn_assets.orchestration.stages import STAGES
+from argn_assets.orchestration.stages import RUN_ASSETS
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.assets(*(stage.asset for stage in STAGES)),
+    selection=dg.AssetSelection.assets(*RUN_ASSETS),
     description="The whole chain of a data set. What did not change is confirmed, and not computed again.",
 )
 

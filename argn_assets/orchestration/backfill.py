@@ -14,7 +14,14 @@ from dagster._core.execution.plan.objects import ErrorSource
 
 from argn_assets.orchestration.progress import Listener, StageNews, listening, tell
 from argn_assets.orchestration.stage_run import ARGN_BACKFILL
-from argn_assets.orchestration.stages import QUALITY_REPORT, STAGES, SYNTHETIC_TABLES, TRAINED_ARTIFACT
+from argn_assets.orchestration.stages import (
+    EXPORTED_TABLES,
+    QUALITY_REPORT,
+    RUN_ASSETS,
+    STAGES,
+    SYNTHETIC_TABLES,
+    TRAINED_ARTIFACT,
+)
 
 FALLBACK_MESSAGE = "The run failed; its log says why: make ui, Runs."
 
@@ -30,6 +37,7 @@ class DatasetOutcome:
         trained_now: whether this run trained, or found the artifact in the cache.
         fidelity, c2st_auc: headline figures of the report, [0, 1].
         places: where the synthetic tables and the report are, by name.
+        exports: where the tables were exported to, by name.
     """
 
     dataset: str
@@ -41,6 +49,7 @@ class DatasetOutcome:
     fidelity: float | None = None
     c2st_auc: float | None = None
     places: dict[str, str] = field(default_factory=dict)
+    exports: dict[str, str] = field(default_factory=dict)
 
 
 def run_chain(
@@ -79,7 +88,7 @@ def _run_dataset(
         partition_key=dataset,
         run_config=run_config,
         tags={"argn/trigger": ARGN_BACKFILL, "argn/dataset": dataset},
-        asset_selection=[dg.AssetKey(stage.asset) for stage in STAGES],
+        asset_selection=[dg.AssetKey(asset) for asset in RUN_ASSETS],
         raise_on_error=False,
     )
     if any(map(_is_interrupt, result.all_events)):
@@ -121,9 +130,12 @@ def _outcome(dataset: str, result: dg.ExecuteInProcessResult) -> DatasetOutcome:
         metadata[stage.asset] for stage in (TRAINED_ARTIFACT, SYNTHETIC_TABLES, QUALITY_REPORT)
     )
     places = {key.removeprefix("path/"): str(place) for key, place in synthetic.items() if key.startswith("path/")}
+    exported = metadata.get(EXPORTED_TABLES.asset, {})
+    exports = {key.removeprefix("path/"): str(place) for key, place in exported.items() if key.startswith("path/")}
     return DatasetOutcome(
         dataset=dataset,
         run_id=result.run_id,
+        exports=exports,
         rows=_int(synthetic.get("dagster/row_count")),
         training_seconds=_float(trained.get("training_seconds")),
         trained_now=trained.get("cache") == "miss",

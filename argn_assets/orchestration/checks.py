@@ -25,7 +25,10 @@ from argn_assets.orchestration.stages import (
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredCheck:
-    """A check a stage answers; a blocking one that fails stops its data set there."""
+    """A check a stage answers; a blocking one that fails stops its data set there.
+
+    Those of the report stop export and publishing instead: who is to decide needs the report.
+    """
 
     stage: Stage
     name: str
@@ -78,6 +81,12 @@ FIDELITY_FLOOR = DeclaredCheck(
     description="Fidelity is at least `floors.fidelity` of the data set, where that is declared.",
     blocking=False,
 )
+COPY_RATE = DeclaredCheck(
+    stage=QUALITY_REPORT,
+    name="copy_rate",
+    description="No more synthetic rows equal a training row than chance explains and `floors.copy_rate` allows.",
+    blocking=False,
+)
 
 CHECKS = (
     RAW_NON_EMPTY,
@@ -92,6 +101,7 @@ CHECKS = (
     SYNTHETIC_KEYS,
     AGE,
     FIDELITY_FLOOR,
+    COPY_RATE,
 )
 
 

@@ -65,6 +65,12 @@ def storage_metadata(manifest: Manifest, places: Mapping[str, str], *, uri: str,
     return metadata | {f"path/{name}": dg.MetadataValue.path(place) for name, place in places.items()}
 
 
+def export_metadata(spec: DatasetSpec, places: Mapping[str, str], digest: str) -> Metadata:
+    """Return where tables were exported to, and which they are."""
+    metadata: Metadata = {**declared_metadata(spec), "digest": digest}
+    return metadata | {f"path/{name}": dg.MetadataValue.path(place) for name, place in places.items()}
+
+
 def _column_schema(facts: StageFacts) -> dg.TableSchema:
     several = len(facts.tables) > 1
     return dg.TableSchema(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from argn_assets.datasets import DatasetSpec, Sequences, context_table, value_columns
 from argn_assets.orchestration.chain import load_encoded, load_tables, naming
-from argn_assets.orchestration.check_outcomes import floor_check
 from argn_assets.orchestration.facts import Number, Part, StageFacts, StageResult
 from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.one_table import spread_holdout
+from argn_assets.orchestration.release import release_checks
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def compare_stored(
             Part(name="summary", value=summaries, artifact_type="report", class_name="QualitySummary", format="json"),
         ),
         facts=StageFacts(numbers=_numbers(qualities, summaries)),
-        checks=(floor_check(spec, {name: quality.fidelity for name, quality in qualities.items()}),),
+        checks=release_checks(spec, summaries),
         predictions=tuple({"table": name, **summary} for name, summary in summaries.items()),
     )
 

@@ -61,7 +61,7 @@ def report_settings(spec: DatasetSpec) -> Settings:
     keys: Settings = {name: list(table.regenerated()) for name, table in spec.tables.items()}
     return {
         "keys": keys, "contexts": _contexts(spec), "target": spec.target, "seed": spec.seed,
-        "floor": spec.floors.fidelity,
+        "floors": spec.floors.model_dump(),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ OWNER = "team:argn"
 
 
 def stage_asset(
-    stage: Stage, *, description: str, kinds: set[str], pool: str | None = None
+    stage: Stage, *, description: str, kinds: set[str], pool: str | None = None, always_made: bool = True
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the asset of a stage: partitioned by data set, with the stage's code version and checks.
 
@@ -27,6 +27,7 @@ def stage_asset(
         description: one paragraph for the asset's page.
         kinds: at most three badges.
         pool: the pool that limits how many run at a time.
+        always_made: False where a run may end without it.
     """
     return dg.asset(
         name=stage.asset,
@@ -39,6 +40,7 @@ def stage_asset(
         tags={"argn/stage": str(stage.index)},
         check_specs=check_specs(stage),
         pool=pool,
+        output_required=always_made,
         deps=[SOURCE] if stage is RAW_TABLES else [],
         automation_condition=raw_condition() if stage is RAW_TABLES else chain_condition(),
         io_manager_key="io_manager",

@@ -31,4 +31,8 @@ TRAINED_ARTIFACT = Stage(asset="trained_artifact", index=3, version=2, operation
 SYNTHETIC_TABLES = Stage(asset="synthetic_tables", index=4, version=2, operation="generate_table")
 QUALITY_REPORT = Stage(asset="quality_report", index=5, version=2, operation="compare_tables")
 
+EXPORTED_TABLES = Stage(asset="exported_tables", index=6, version=1, operation="export_tables")
+
 STAGES = (RAW_TABLES, TABLE_STATS, ENCODED_TABLES, TRAINED_ARTIFACT, SYNTHETIC_TABLES, QUALITY_REPORT)
+# What a run materialises: the stages, and what leaves the store after them.
+RUN_ASSETS = (*(stage.asset for stage in STAGES), EXPORTED_TABLES.asset)

@@ -2,7 +2,7 @@
 
 Refs, manifests, blobs, in this order, then what is weak: training states and the entries of the action cache, which
 hold column names and a few synthetic rows. What was made from something goes before it. There is no grace period: what
-is made or used after the call began stays, and a step that runs meanwhile finds its blobs gone at its commit, and fails.
+is made or used after the call began stays; a step that runs meanwhile finds its blobs gone at its commit, and fails.
 """
 
 from __future__ import annotations
