@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from argn_assets.errors import CorruptArtifact, StoreError
+from argn_assets.errors import CorruptArtifact, StoreError, StoreUnavailable
 from argn_assets.store import ArtifactLoader, ArtifactRecord, ArtifactStore, Manifest
 
 
@@ -20,6 +20,7 @@ class StoredTables:
 
     def __init__(self, manifest: Manifest, store: ArtifactStore, *, asset: str):
         self.asset, self.manifest, self.digest = asset, manifest, manifest.data_version
+        self._store = store
         self._loader = ArtifactLoader.from_manifest(manifest, store)
 
     def names(self) -> tuple[str, ...]:
@@ -31,6 +32,7 @@ class StoredTables:
 
         Raises:
             StoreError: it is missing or corrupt; names asset, data set, part and digest.
+            StoreUnavailable: the store does not answer, or is not there any more.
         """
         record = self.manifest.by_name(name)
         with self._explained(record):
@@ -46,7 +48,10 @@ class StoredTables:
     def _explained(self, record: ArtifactRecord) -> Iterator[None]:
         try:
             yield
+        except StoreUnavailable:
+            raise  # says what to do; making the result again would not help
         except StoreError as error:
+            self._store.ensure_present()
             state = "is corrupt" if isinstance(error, CorruptArtifact) else "cannot be read"
             raise StoreError(
                 f"{self.asset} of data set {self.manifest.dataset!r}, {record.name!r}, {record.content_hash} {state}: "

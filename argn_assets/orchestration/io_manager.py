@@ -141,6 +141,7 @@ def place_of(url: str) -> str:
 
 def _store_result(store: ArtifactStore, context: dg.OutputContext, computed: Computed) -> Manifest:
     call = computed.call
+    store.ensure_present()  # a folder that is not mounted any more would take the files, and lose them
     registry = ArtifactRegistry(
         store,
         call.spec.dataset,

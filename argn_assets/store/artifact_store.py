@@ -21,6 +21,7 @@ from argn_assets.errors import (
     ArtifactConflict,
     CorruptArtifact,
     MissingArtifact,
+    StoreUnavailable,
     UnsafeName,
     UnsupportedManifestVersion,
 )
@@ -87,6 +88,18 @@ class ArtifactStore(CollectionMethods):
             store.port.create("store.json", seal(store._description()))
         store._check_description(unseal(store.port.read("store.json"), f"{store.url}/store.json"))
         return store
+
+    def ensure_present(self) -> None:
+        """Do nothing while the store is where it was opened.
+
+        Raises:
+            StoreUnavailable: its description is gone: the folder is not mounted any more, or was removed.
+        """
+        if self.port.size("store.json") is None:
+            raise StoreUnavailable(
+                f"the artifact store at {self.url} is not there any more: store.json is missing. Mount or restore it, "
+                "then run again; what the finished steps made is found in it."
+            )
 
     def refs(self, dataset: str) -> RefLog:
         """Return the refs of a data set; UnsafeName for a name that no data set has."""
