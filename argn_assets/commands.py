@@ -1,4 +1,4 @@
-"""The commands of `argn` that need the definitions: `argn backfill`, `argn datasets sync`."""
+"""The commands of `argn` that need Dagster: `argn backfill`, `argn rollback`, `argn datasets sync`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,26 @@ def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
     show_outcomes(outcomes)
     if any(outcome.error for outcome in outcomes):
         sys.exit(1)
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--to", help="A run id, or a digest of tables or a model, or its first digits; left out: those before.")
+def rollback(dataset: str, to: str | None) -> None:
+    """Make earlier synthetic tables current again, with the model that made them and their report.
+
+    Nothing is computed, and nothing is lost: the way forward is a rollback to the newer ones.
+    """
+    from argn_assets.orchestration.published import open_store
+    from argn_assets.orchestration.rollback import roll_back
+
+    with open_instance() as instance:
+        changed = roll_back(instance, open_store(), dataset, to)
+    for rolled in changed:
+        asset, run = rolled.after.asset, rolled.after.run_id[:8] or "rollback"
+        click.echo(f"{asset}: {rolled.before.digest[:19]}… → {rolled.after.digest[:19]}… (run {run})")
+    if not changed:
+        click.echo("Those are the current ones; nothing was changed.")
 
 
 @click.command()

@@ -24,6 +24,7 @@ COMMANDS = {
     "artifacts": ("argn_assets.cli.artifacts:artifacts", "What the store holds."),
     "backfill": ("argn_assets.commands:backfill", "Run the whole chain for data sets, one run each."),
     "datasets": ("argn_assets.cli.datasets:datasets", "Declared data sets: the YAML files of the catalogue."),
+    "rollback": ("argn_assets.commands:rollback", "Make earlier synthetic tables current again."),
     "generate": ("argn_assets.cli.generate:generate", "Draw synthetic rows from a trained artifact."),
 }
 

@@ -115,16 +115,47 @@ def add(name: str, source: str, table: str | None, look: bool, **options: Any) -
 
 @datasets.command()
 @click.argument("name")
+@click.option("--purge", is_flag=True, help="Erase what was made from it too: tables, models, reports.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(name: str, yes: bool) -> None:
-    """Delete the declaration of a data set. What was computed from it stays in the store."""
+def remove(name: str, purge: bool, yes: bool) -> None:
+    """Delete the declaration of a data set. What was computed from it stays in the store, unless it is purged.
+
+    The sources are never touched.
+    """
     from argn_assets.datasets.catalogue import Catalogue, remove_file
 
     catalogue = Catalogue()
-    entry = catalogue.entry(name)
+    erased = purge and name not in catalogue.declared_names() and _is_stored(name)  # declared no more, and stored
+    file = None if erased else catalogue.entry(name).file
     if not yes:
-        click.confirm(f"Delete {entry.file}?", abort=True)
-    click.echo(f"Deleted {remove_file(catalogue.url, name)}. Its artifacts and its history in Dagster stay.")
+        what = [*([file] if file else []), *([f"everything that was made of {name}"] if purge else [])]
+        click.confirm(f"Delete {' and '.join(what)}?", abort=True)
+    if file is not None:
+        said = "" if purge else " Its artifacts and its history in Dagster stay."
+        click.echo(f"Deleted {remove_file(catalogue.url, name)}.{said}")
+    if purge and _is_stored(name):
+        _erase(name)
+
+
+def _is_stored(name: str) -> bool:
+    from argn_assets.cli.stored import stored_datasets
+    from argn_assets.errors import MissingArtifact
+    from argn_assets.orchestration.published import open_store
+
+    try:
+        return bool(stored_datasets(open_store(), (name,)))
+    except MissingArtifact:
+        return False
+
+
+def _erase(name: str) -> None:
+    from argn_assets.orchestration.environment import open_instance
+    from argn_assets.orchestration.erasure import erase_dataset
+    from argn_assets.orchestration.published import open_store
+
+    store = open_store()  # before the working folder changes to the project's
+    with open_instance() as instance:
+        click.echo(erase_dataset(store, instance, name))
 
 
 def _declaration(name: str, table: str, source: str, **options: Any) -> str:
