@@ -38,9 +38,9 @@ from argn_assets.orchestration.one_table import (
     encode_with_context,
     generate_table,
     sibling_tables,
-    train_table,
     with_siblings,
 )
+from argn_assets.orchestration.retraining import STARTED_FROM, WarmStart
 from argn_assets.orchestration.told import encoded_columns, history_of, preview_of, raw_columns
 from argn_assets.orchestration.trainings import Train, TrainingsOfAction
 from argn_assets.seeds import Seed
@@ -49,8 +49,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from argn_assets.artifact import ModelArtifact
-    from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.run import EpochProgress, OnEpoch
+    from argn_assets.engine.run import EpochProgress
     from argn_assets.tables import EncodedTable, TableStats
 
 T = TypeVar("T")
@@ -105,6 +104,7 @@ def train_tables(
     settings: Mapping[str, Any],
     device: str = "auto",
     trainings: TrainingsOfAction,
+    warm_start: WarmStart,
     on_epoch: Callable[[str, EpochProgress], None],
 ) -> StageResult:
     """Train one artifact per table, parents first; a training that was cut short goes on.
@@ -116,6 +116,7 @@ def train_tables(
         settings: `model_size`, `max_epochs`, `max_training_time` (minutes), `batch_size` and `seed`, all resolved.
         device: where to compute.
         trainings: keeps their states.
+        warm_start: trains each, going on from the last artifacts where that is asked for.
         on_epoch: told the table and the progress after every epoch.
     """
     from argn_assets.engine.config import TrainingConfig
@@ -127,23 +128,12 @@ def train_tables(
     for name in order:
         seed = Seed(settings["seed"]).child("train", name)
         table_stats, codes = load_stats(spec, stats, name), load_encoded(spec, encoded, name)
-        train: Train = partial(_train, table_stats, codes, seed)
+        train: Train = partial(warm_start.train, name, table_stats, codes, seed)
         with naming(spec, name):
             artifacts[name] = trainings.train(name, config, train, partial(on_epoch, name))
         if name != order[-1]:
             trainings.keep_ended(name, artifacts[name])
-    return _trained(artifacts, trainings.seconds)
-
-
-def _train(
-    stats: WithContext[TableStats],
-    encoded: WithContext[EncodedTable],
-    seed: Seed,
-    config: TrainingConfig,
-    state: bytes | None,
-    on_epoch: OnEpoch,
-) -> ModelArtifact:
-    return train_table(stats, encoded, config, seed, on_epoch, training_state=state)
+    return _trained(artifacts, trainings.seconds, settings, warm_start.notes)
 
 
 def generate_tables(
@@ -243,10 +233,17 @@ def _part(
     )  # fmt: skip
 
 
-def _trained(artifacts: Mapping[str, ModelArtifact], seconds: Mapping[str, float]) -> StageResult:
+def _trained(
+    artifacts: Mapping[str, ModelArtifact],
+    seconds: Mapping[str, float],
+    settings: Mapping[str, Any],
+    warm_starts: Mapping[str, str],
+) -> StageResult:
     stored = {name: artifact.to_bytes() for name, artifact in artifacts.items()}
     history = {name: history_of(artifact) for name, artifact in artifacts.items()}
-    numbers: dict[str, Number] = {"training_seconds": round(sum(seconds.values()), 1)}
+    numbers: dict[str, Number] = {"training_seconds": round(sum(seconds.values()), 1), "seed": settings["seed"]}
+    numbers |= {STARTED_FROM: settings[STARTED_FROM]} if STARTED_FROM in settings else {}
+    numbers |= {f"warm_start/{name}": told for name, told in warm_starts.items()}
     for name, epochs in history.items():
         losses = [epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None]
         if losses:

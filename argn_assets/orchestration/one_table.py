@@ -197,14 +197,15 @@ def train_table(
     on_epoch: OnEpoch | None = None,
     *,
     training_state: bytes | None = None,
+    warm_start: ModelArtifact | None = None,
 ) -> ModelArtifact:
     """Train the model of a table: of its rows, or with a context of the sequences, which may be empty, of its keys.
 
-    Where `training_state` is given, a training that was cut short goes on.
+    Where `training_state` is given, a training that was cut short goes on; where `warm_start` is, its weights do.
     """
     from argn_assets.engine.train import Beginning, train_model
 
-    beginning = Beginning(training_state=training_state)
+    beginning = Beginning(training_state=training_state, warm_start=warm_start)
 
     if encoded.context is None or stats.context is None:
         return train_model(encoded.own, stats.own, config, seed, on_epoch=on_epoch, beginning=beginning)
