@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from uuid import uuid4
 
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
+from argn_assets.store.hashed_read import read_hashed
 from argn_assets.store.names import check_path
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ class Port(ABC):
         """Return an object's bytes; MissingArtifact if there is none."""
         with self.open(path) as stream:
             return stream.read()
+
+    def read_hashed(self, path: str) -> tuple[bytes, str]:
+        """Return an object's bytes and `sha256:<64 hex>` of them; MissingArtifact if there is none."""
+        with self.open(path) as stream:
+            return read_hashed(stream)
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
