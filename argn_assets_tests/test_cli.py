@@ -243,6 +243,9 @@ def test_generate_writes_the_rows_of_a_seed_and_leaves_the_store_as_it_is(store,
         assert argn("generate", "users", "--rows", "5", "--seed", "1", "--to", str(file)).exit_code == 0
         assert read(file).equals(drawn)
     assert argn("artifacts", "ls", "--json").output == before
+    careful = argn("generate", "users", "--rows", "40", "--temperature", "0.01", "--top-p", "0.5")
+    assert pl.read_csv(io.StringIO(careful.stdout))["x"].n_unique() == 1, "the likely alone is left"
+    assert argn("generate", "users", "--rows", "5", "--top-p", "1.5").exit_code == 2
     nowhere = argn("generate", "users", "--rows", "5", "--to", str(tmp_path / "nowhere" / "rows.csv"))
     assert (nowhere.exit_code, "no folder" in nowhere.stderr) == (1, True)
 

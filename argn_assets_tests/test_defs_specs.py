@@ -47,8 +47,9 @@ def test_the_chain_is_the_chain_of_the_specification():
         "synthetic_tables": {"trained_artifact"},
         "quality_report": {"raw_tables", "encoded_tables", "synthetic_tables"},
         "exported_tables": {"synthetic_tables", "quality_report"},
+        "overview": set(RUN_ASSETS),
     }
-    assert graph.materializable_asset_keys == {dg.AssetKey(asset) for asset in RUN_ASSETS}
+    assert graph.materializable_asset_keys == {dg.AssetKey(asset) for asset in (*RUN_ASSETS, "overview")}
     assert set(CHAIN) < set(RUN_ASSETS)
 
 

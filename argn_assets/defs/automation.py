@@ -12,7 +12,7 @@ automation = dg.AutomationConditionSensorDefinition(
         "Runs the chain of a data set on its first load, when its sources changed, at the latest on the tick that "
         "`retrain.at_latest` names, and once more after a failure. Off unless ARGN_AUTOMATION=1."
     ),
-    target=dg.AssetSelection.assets(*RUN_ASSETS),
+    target=dg.AssetSelection.assets(*RUN_ASSETS, "overview"),
     default_status=automation_status(),
     minimum_interval_seconds=30,
     # A failed run is asked for again by the condition, so Dagster itself does not repeat it.

@@ -29,10 +29,10 @@ class Erased:
         ]
         if self.events or self.runs:
             lines.append(
-                f"In Dagster's log stay {self.events} events of {self.runs} runs. They say when what was made, names and "
-                "types of columns, numbers of rows, losses and figures, paths and digests of what is gone, and show the "
-                "first synthetic rows; no row of a source. They go with their runs: dagster run delete RUN_ID, or in "
-                "the UI."
+                f"In Dagster's log stay {self.events} events of {self.runs} runs. They say when what was made, names "
+                "and types of columns, numbers of rows, losses and figures, paths and digests of what is gone, and "
+                "show the first synthetic rows; no row of a source. They go with their runs: in the UI, or with "
+                "dagster run delete RUN_ID."
             )
         lines.append("What was exported or downloaded before is where it was put.")
         return "\n".join(lines)
