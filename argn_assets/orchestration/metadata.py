@@ -54,15 +54,16 @@ def storage_metadata(manifest: Manifest, places: Mapping[str, str], *, uri: str,
         cache: `hit` or `miss` of the action cache.
     """
     size = sum(record.size_bytes for record in manifest.items)
-    metadata: Metadata = {
+    # In the order of the page: what a person opens stands before what programs need.
+    metadata: Metadata = {f"path/{name}": dg.MetadataValue.path(place) for name, place in places.items()}
+    return metadata | {
         "dagster/uri": uri,
         "dagster/size_bytes": size,
-        "digest": manifest.data_version,
-        "manifest": str(manifest.path),
         "cache": cache,
         "deduplicated_bytes": sum(it.size_bytes for it in manifest.items if it.deduplicated or cache == "hit"),
+        "digest": manifest.data_version,
+        "manifest": str(manifest.path),
     }
-    return metadata | {f"path/{name}": dg.MetadataValue.path(place) for name, place in places.items()}
 
 
 def export_metadata(spec: DatasetSpec, places: Mapping[str, str], digest: str) -> Metadata:
