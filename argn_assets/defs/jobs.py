@@ -2,10 +2,15 @@
 
 import dagster as dg
 
+from argn_assets.datasets import fingerprint_sources
+from argn_assets.errors import MissingArtifact
 from argn_assets.orchestration.ages import age_evaluations
 from argn_assets.orchestration.collection import collect_store as collect
 from argn_assets.orchestration.collection import summary
+from argn_assets.orchestration.current import current_result
+from argn_assets.orchestration.partitions import DATASETS
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
+from argn_assets.orchestration.source_versions import observation
 from argn_assets.orchestration.stages import RUN_ASSETS
 
 retrain = dg.define_asset_job(
@@ -49,3 +54,34 @@ def look_at_ages(context: dg.OpExecutionContext, catalogue: CatalogueResource) -
 def check_ages() -> None:
     """Check the ages."""
     look_at_ages()
+
+
+@dg.op(description="Scores the new rows under the current artifact; asks for retraining where they are less likely.")
+def score_new_rows(context: dg.OpExecutionContext, catalogue: CatalogueResource, store: StoreResource) -> None:
+    """Record the scores on `trained_artifact`; where they ask for it, observe the source, which asks for a run."""
+    from argn_assets.orchestration import drift as scoring
+
+    dataset, opened = context.partition_key, store.open()
+    spec = catalogue.get(dataset)
+    raw, trained = (
+        current_result(context.instance, opened, asset, dataset) for asset in ("raw_tables", "trained_artifact")
+    )
+    if raw is None or trained is None:
+        raise MissingArtifact(
+            f"Data set {dataset!r} has no artifact to score rows under. Train it: argn backfill {dataset}"
+        )
+    version = fingerprint_sources(spec)
+    drift = scoring.score_drift(spec, raw, trained, margin=spec.retrain.only_on_drift or 0.0)
+    told = dg.AssetObservation("trained_artifact", partition=dataset, metadata=dict(drift.numbers()))
+    context.log_event(told)
+    if drift.asks:
+        context.log_event(observation(dataset, version))
+
+
+@dg.job(
+    partitions_def=DATASETS,
+    description="How likely the current artifact finds the new rows of a data set; asks for retraining if not enough.",
+)
+def score_drift() -> None:
+    """Score."""
+    score_new_rows()

@@ -2,12 +2,14 @@
 
 import dagster as dg
 
+from argn_assets.datasets import DatasetSpec
 from argn_assets.errors import ArgnError, SourceError
 from argn_assets.orchestration.alerts import run_failure, send_everywhere
 from argn_assets.orchestration.collection import clean_failed_run
 from argn_assets.orchestration.environment import automation_status
 from argn_assets.orchestration.partitions import DATASETS, missing_partitions
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
+from argn_assets.orchestration.retraining import last_training
 from argn_assets.orchestration.source_versions import observation, seen_versions
 from argn_assets.orchestration.source_watch import look_at_sources
 
@@ -35,7 +37,11 @@ def catalogue_sync(context: dg.SensorEvaluationContext, catalogue: CatalogueReso
 
 @dg.sensor(
     name="source_watch",
-    description="Looks whether the sources of the declared data sets changed; a change is an observation of `source`.",
+    description=(
+        "Looks whether the sources of the declared data sets changed. A change is an observation of `source`, or with "
+        "`only_on_drift` a run that scores the new rows first."
+    ),
+    job_name="score_drift",
     default_status=automation_status(),
     minimum_interval_seconds=30,
 )
@@ -49,13 +55,27 @@ def source_watch(context: dg.SensorEvaluationContext, catalogue: CatalogueResour
         context.log.warning(f"{name}: {problem}")
     if sweep.looked_at and len(sweep.problems) == sweep.looked_at:
         raise SourceError(f"No source can be read. {next(iter(sweep.problems.values()))}")
+    artifacts = {name: _scored_under(context.instance, found.get(name)) for name in sweep.changed}
+    scores = {name: digest for name, digest in artifacts.items() if digest is not None}
+    # The score follows from rows and artifact, so the same two are scored once.
+    requests = [
+        dg.RunRequest(run_key=f"{name}|{sweep.changed[name]}|{digest}", partition_key=name)
+        for name, digest in scores.items()
+    ]
     said = f"{sweep.looked_at} of {len(found.names())} data sets looked at, {len(sweep.changed)} changed."
     unreadable = [f"{name}: {problem}" for name, problem in sweep.problems.items()]
     return dg.SensorResult(
-        asset_events=[observation(name, version) for name, version in sweep.changed.items()],
+        asset_events=[observation(name, version) for name, version in sweep.changed.items() if name not in scores],
+        run_requests=requests,
         cursor=sweep.last,
-        skip_reason=dg.SkipReason(" ".join([said, *unreadable])),
+        skip_reason=None if requests else dg.SkipReason(" ".join([said, *unreadable])),
     )
+
+
+def _scored_under(instance: dg.DagsterInstance, spec: DatasetSpec) -> str | None:
+    """Return the digest of the artifact that new rows are scored under; None where a change alone asks for a run."""
+    last = last_training(instance, spec.dataset) if spec.retrain.only_on_drift is not None else None
+    return None if last is None else last.digest
 
 
 @dg.run_failure_sensor(
