@@ -12,6 +12,9 @@ from argn_assets.orchestration.facts import ColumnFacts, EpochFacts, StageFacts,
 from argn_assets.orchestration.metadata import facts_metadata
 from argn_assets.orchestration.run_config import GenerationRunConfig, TrainingRunConfig
 from argn_assets.orchestration.stage_run import trigger_of
+from argn_assets_tests.dagster_world import CHAIN, told, world
+
+__all__ = ["world"]
 
 EPOCHS = tuple(
     EpochFacts(epoch=n, rows=100 * n, training_loss=3 / (n + 1), validation_loss=4 / (n + 1), learning_rate=0.001)
@@ -98,3 +101,14 @@ def test_where_it_runs_and_force_are_no_part_of_the_result():
 )
 def test_a_run_says_what_asked_for_it(tags, trigger):
     assert trigger_of(tags) == trigger
+
+
+def test_every_column_names_the_raw_column_that_it_follows(world):  # O12
+    world.declare("tiny")
+    made = told(world.run("tiny", CHAIN))
+    assert "dagster/column_lineage" not in made["raw_tables"]
+    for asset in CHAIN[1:5]:
+        follows = made[asset]["dagster/column_lineage"].deps_by_column
+        assert {name: [(dep.asset_key.path, dep.column_name) for dep in deps] for name, deps in follows.items()} == {
+            name: [(["raw_tables"], name)] for name in ("size", "kind")
+        }, "the primary key is made anew"

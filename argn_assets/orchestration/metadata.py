@@ -12,9 +12,10 @@ import dagster as dg
 from argn_assets.charts import loss_curve_svg
 from argn_assets.datasets import DatasetSpec
 from argn_assets.orchestration.facts import ColumnFacts, EpochFacts, Number, StageFacts
+from argn_assets.orchestration.stages import RAW_TABLES, Stage
 from argn_assets.store import Manifest
 
-Metadata = dict[str, dg.MetadataValue[Any] | Number | None]
+Metadata = dict[str, dg.MetadataValue[Any] | dg.TableColumnLineage | Number | None]
 
 HISTORY_ROWS = 12  # the page shows them all at once
 
@@ -36,6 +37,21 @@ def facts_metadata(facts: StageFacts) -> Metadata:
             schema=dg.TableSchema([dg.TableColumn(name) for name in (rows[0] if rows else {})]),
         )
     return metadata
+
+
+def lineage_metadata(stage: Stage, spec: DatasetSpec, facts: StageFacts) -> Metadata:
+    """Return which column of the raw tables each column of a result follows; keys that are made anew follow none."""
+    if stage is RAW_TABLES or not any(told.columns for told in facts.tables.values()):
+        return {}
+    several = len(facts.tables) > 1
+    names = [
+        f"{table}.{column.name}" if several else column.name
+        for table, told in facts.tables.items()
+        for column in told.columns
+        if column.name not in spec.tables[table].regenerated()
+    ]
+    follows = {name: [dg.TableColumnDep(asset_key=dg.AssetKey(RAW_TABLES.asset), column_name=name)] for name in names}
+    return {"dagster/column_lineage": dg.TableColumnLineage(follows)}
 
 
 def declared_metadata(spec: DatasetSpec) -> Metadata:

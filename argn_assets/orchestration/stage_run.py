@@ -21,7 +21,7 @@ from argn_assets.orchestration.action_cache import StoredAction, action_key, fin
 from argn_assets.orchestration.checks import AGE, blocking_failures, check_results
 from argn_assets.orchestration.facts import CheckOutcome, StageResult, passed
 from argn_assets.orchestration.handles import StoredTables
-from argn_assets.orchestration.metadata import declared_metadata, facts_metadata
+from argn_assets.orchestration.metadata import declared_metadata, facts_metadata, lineage_metadata
 from argn_assets.orchestration.progress import StageNews, tell
 from argn_assets.orchestration.stages import Stage
 from argn_assets.store import ArtifactStore, Manifest
@@ -124,7 +124,13 @@ def _result(
     parents = {f"input/{name}": handle.digest for name, handle in call.inputs.items()}
     return dg.MaterializeResult(
         value=value,
-        metadata={**facts_metadata(action.facts), **declared_metadata(call.spec), **parents, **call.noted},
+        metadata={
+            **facts_metadata(action.facts),
+            **lineage_metadata(call.stage, call.spec, action.facts),
+            **declared_metadata(call.spec),
+            **parents,
+            **call.noted,
+        },
         check_results=check_results((*action.checks, *_made_now(call.stage))),
         tags={"argn/trigger": trigger_of(context.run.tags)},
     )
