@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -39,6 +40,25 @@ def test_an_installed_wheel_loads_from_any_folder(tmp_path):
     assert place.startswith(str(site))
     assert "trained_artifact" in assets
     assert "Warning" not in loaded.stderr
+    validated = subprocess.run(
+        [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-m", "argn_assets.definitions"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert validated.returncode == 0, validated.stderr
+    assert "Warning" not in validated.stderr
+
+
+@pytest.mark.slow
+def test_dg_finds_nothing_to_complain_about():
+    environment = {**os.environ, "DAGSTER_HOME": str(ROOT), "VIRTUAL_ENV": str(Path(sys.executable).parent.parent)}
+    command = [str(Path(sys.executable).with_name("dg")), "check", "defs"]
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "Warning" not in found.stdout + found.stderr
 
 
 @pytest.mark.slow
