@@ -77,7 +77,7 @@ docs: install
 	$(BIN)/pytest --doctest-glob='*.md' docs README.md
 
 bench: install
-	$(BIN)/python benchmarks/flat.py
+	for question in flat encoding sequential store orchestration; do $(BIN)/python benchmarks/$$question.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) .venv-peer build dist *.egg-info
