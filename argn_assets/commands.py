@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from argn_assets.orchestration.environment import open_instance, quiet_preview_warnings
+from argn_assets.orchestration.environment import open_instance, parse_tags, quiet_preview_warnings
 
 INTERRUPTED = 130  # the exit code that shells give to what Ctrl-C ended
 
@@ -14,18 +14,20 @@ INTERRUPTED = 130  # the exit code that shells give to what Ctrl-C ended
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every data set of the catalogue.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Those with this tag; may be repeated.")
+@click.option("--failed", is_flag=True, help="Those whose last run failed; what went well in it is not repeated.")
 @click.option("--force", is_flag=True, help="Compute everything again, even where nothing changed.")
-def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
+def backfill(names: tuple[str, ...], everything: bool, tags: tuple[str, ...], failed: bool, force: bool) -> None:
     """Run the whole chain for data sets, one run each; what did not change is not computed again.
 
     A data set that fails does not stop the others; the exit code is 1 then. Ctrl-C stops them all within seconds; the
     same command goes on where it stopped, in the middle of a training too.
     """
-    if bool(names) == everything:
-        raise click.UsageError("Name the data sets, or say --all.")
+    if [bool(names), everything, bool(tags), failed].count(True) != 1:
+        raise click.UsageError("Name the data sets, or say one of --all, --tag and --failed.")
     from argn_assets.datasets import Catalogue
     from argn_assets.definitions import defs
-    from argn_assets.orchestration.backfill import DatasetOutcome, run_chain
+    from argn_assets.orchestration.backfill import DatasetOutcome, failed_datasets, run_chain
     from argn_assets.orchestration.partitions import sync_partitions
     from argn_assets.orchestration.terminal import Display, show_outcomes
 
@@ -36,6 +38,13 @@ def backfill(names: tuple[str, ...], everything: bool, force: bool) -> None:
         asked = list(names) or catalogue.declared_names()
         for name in asked:
             catalogue.entry(name)
+        if tags:
+            asked = catalogue.tagged(parse_tags(tags, "--tag"))
+        if failed:
+            asked = failed_datasets(instance, asked)
+        if not asked:
+            click.echo("No data set is meant: none " + ("failed." if failed else "is declared with this."))
+            return
         sync_partitions(instance, catalogue.names())
         usable = [name for name in asked if name not in problems]
         try:

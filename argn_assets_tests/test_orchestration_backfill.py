@@ -91,7 +91,27 @@ def test_sync_adds_partitions_and_reports_broken_files(project):  # O2
     assert "wrong.yaml" in synced.stderr
 
 
-@pytest.mark.parametrize("words", [(), ("tiny", "--all")])
+def test_only_what_failed_is_run_again(project):  # O35
+    root, _ = project
+    again = argn(root, "backfill", "--failed")
+    assert again.returncode == 1
+    assert "broken failed: " in again.stderr
+    assert not any(line.split()[:1] == ["tiny"] for line in again.stdout.splitlines())
+
+
+def test_data_sets_are_chosen_by_tag(project):  # O35
+    root, _ = project
+    (root / "datasets" / "gold.csv").write_text("id,size,kind\n")
+    (root / "datasets" / "gold.yaml").write_text(declaration("gold", tags="{tier: gold}"))
+    chosen = argn(root, "backfill", "--tag", "tier=gold")
+    (root / "datasets" / "gold.yaml").unlink()
+    assert [line.split()[0] for line in chosen.stderr.strip().splitlines()] == ["gold"]
+    nothing = argn(root, "backfill", "--tag", "tier=silver")
+    assert (nothing.returncode, "No data set" in nothing.stdout) == (0, True)
+    assert "name=value" in argn(root, "backfill", "--tag", "gold").stderr
+
+
+@pytest.mark.parametrize("words", [(), ("tiny", "--all"), ("--failed", "--tag", "a=b")])
 def test_names_or_all_but_not_both(project, words):
     root, _ = project
     refused = argn(root, "backfill", *words)

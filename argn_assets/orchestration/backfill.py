@@ -76,6 +76,18 @@ def run_chain(
         return [_run_dataset(definitions, instance, dataset, force=force) for dataset in datasets]
 
 
+def failed_datasets(instance: dg.DagsterInstance, datasets: Sequence[str]) -> list[str]:
+    """Return the data sets whose last run of the chain failed."""
+    return [name for name in datasets if _last_status(instance, name) is dg.DagsterRunStatus.FAILURE]
+
+
+def _last_status(instance: dg.DagsterInstance, dataset: str) -> dg.DagsterRunStatus | None:
+    chain = {dg.AssetKey(asset) for asset in RUN_ASSETS}
+    # Other jobs run for a data set too, but seldom twenty in a row.
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": dataset}), limit=20)
+    return next((run.status for run in runs if run.asset_selection and chain & run.asset_selection), None)
+
+
 def _run_dataset(
     definitions: dg.Definitions, instance: dg.DagsterInstance, dataset: str, *, force: bool
 ) -> DatasetOutcome:
