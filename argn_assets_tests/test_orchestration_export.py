@@ -188,6 +188,7 @@ def spec(copy_rate: float | None = 0.01) -> DatasetSpec:
         (0.02, 0.0, 500, False),
         (0.9, 0.9, 500, True),
         (0.99, 0.9, 500, False),
+        (0.05, 0, 40, True),
         (0.02, None, 0, False),
     ],
 )

@@ -18,7 +18,7 @@ from argn_assets.orchestration.facts import CheckOutcome, Number, failed, passed
 from argn_assets.orchestration.handles import StoredTables
 
 Summaries = Mapping[str, Mapping[str, float]]
-STANDARD_ERRORS = 2.0  # of the held-out rows' share: what is beyond is no chance
+STANDARD_ERRORS = 2.0  # around the held-out rows' share: what is beyond is no chance
 
 
 def release_checks(spec: DatasetSpec, summaries: Summaries) -> tuple[CheckOutcome, ...]:
@@ -74,8 +74,13 @@ def copy_check(spec: DatasetSpec, summaries: Summaries) -> CheckOutcome:
 
 
 def _by_chance(figures: Mapping[str, float]) -> float:
-    """Return the share of rows that equal a training row by chance, at most; 0 without held-out rows."""
-    share = figures.get("copy_rate_holdout")
-    if share is None:
+    """Return the share of rows that equal a training row by chance, at most; 0 without held-out rows.
+
+    The upper end of Wilson's interval around the held-out rows' share: a few rows say little, even if none is equal.
+    """
+    share, n = figures.get("copy_rate_holdout"), figures["rows_holdout"]
+    if share is None or n < 1:
         return 0.0
-    return min(1.0, share + STANDARD_ERRORS * math.sqrt(share * (1 - share) / max(1.0, figures["rows_holdout"])))
+    squared = STANDARD_ERRORS**2 / n
+    spread = STANDARD_ERRORS * math.sqrt(share * (1 - share) / n + squared / (4 * n))
+    return min(1.0, (share + squared / 2 + spread) / (1 + squared))

@@ -130,7 +130,7 @@ def show_outcomes(outcomes: Sequence[DatasetOutcome], *, console: Console | None
             line = f"{outcome.dataset}  {'report' if name == 'report' else f'table {name}'}  {shown_place(place)}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         for name, place in outcome.exports.items():
-            line = f"{outcome.dataset}  exported {name}  {place}"
+            line = f"{outcome.dataset}  exported {name}  {shown_place(place)}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if outcome.error:
             print(f"{outcome.dataset} failed: {outcome.error}", file=sys.stderr)
