@@ -70,7 +70,7 @@ def test_an_observation_says_epoch_speed_losses_and_time_left_and_moves_no_versi
     assert told == {
         "table": "planes",
         "train/epoch": 0.0,
-        "train/rows_per_second": 12_345.6,
+        "train/rows_per_second": 12_346.0,
         "train/training_loss": 2.0,
         "train/validation_loss": 2.5,
         "train/learning_rate": 0.001,

@@ -96,12 +96,13 @@ class TrainingProgress:
             "learning_rate": progress.learning_rate,
             "minutes_left": self._minutes_left(progress),
         }
-        metadata = {f"train/{name}": number for name, number in numbers.items() if number is not None}
+        # Five digits: what a person reads in a list of epochs.
+        told = {f"train/{name}": float(f"{number:.5g}") for name, number in numbers.items() if number is not None}
         self.context.log_event(
             dg.AssetObservation(
                 asset_key=self.context.asset_key,
                 partition=self.context.partition_key,
-                metadata={"table": self.table, **metadata},
+                metadata={"table": self.table, **told},
             )
         )
 
