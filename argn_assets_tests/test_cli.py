@@ -48,6 +48,16 @@ def test_list_shows_each_data_set_and_the_problem_it_has(folder):
     assert [(row["dataset"], row["problem"] is None) for row in rows] == [("broken", False), ("users", True)]
 
 
+def test_list_says_when_tables_were_made(folder, tmp_path, monkeypatch):  # O22
+    monkeypatch.setenv("ARGN_STORE", str(tmp_path / "store"))
+    assert json.loads(argn("datasets", "list", "--json").output)[0]["made_at"] is None
+    store = ArtifactStore.open(str(tmp_path / "store"))
+    moved = store.refs("users").move("synthetic_tables", {"manifest": "runs/users/a/b/manifest.yaml"})
+    (row,) = json.loads(argn("datasets", "list", "--json").output)
+    assert row["made_at"] == moved.moved_at.isoformat(timespec="seconds")
+    assert f"{moved.moved_at.astimezone():%Y-%m-%d %H:%M}" in argn("datasets", "list").output
+
+
 def test_list_of_an_empty_catalogue_says_how_to_add(folder):
     (folder / "users.yaml").unlink()
     assert "argn datasets add" in argn("datasets", "list").output

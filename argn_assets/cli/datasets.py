@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,16 +30,21 @@ def datasets() -> None:
 @datasets.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_datasets(as_json: bool) -> None:
-    """Show the declared data sets and whether they can be used."""
+    """Show the declared data sets, whether they can be used, and when their tables were made.
+
+    The asset `overview` in Dagster shows more of each.
+    """
     from argn_assets.datasets import Catalogue
 
     catalogue = Catalogue()
+    made = _made([entry.name for entry in catalogue.entries()])
     rows: list[dict[str, Any]] = [
         {
             "dataset": entry.name,
             "file": entry.file,
             "tables": {name: table.shown for name, table in entry.spec.tables.items()} if entry.spec else {},
             "problem": entry.problem,
+            "made_at": made[entry.name].isoformat(timespec="seconds") if entry.name in made else None,
         }
         for entry in catalogue.entries()
     ]
@@ -49,19 +55,39 @@ def list_datasets(as_json: bool) -> None:
         click.echo(f"No data set is declared in {catalogue.url}. Add one: argn datasets add NAME --source FILE")
         return
     print_table(
-        ["data set", "tables", "source", "state"],
+        ["data set", "tables", "source", "state", "made"],
         (
             (
                 row["dataset"],
                 "\n".join(row["tables"]),
                 "\n".join(row["tables"].values()),
                 "ok" if row["problem"] is None else "broken",
+                _shown_time(made.get(row["dataset"])),
             )
             for row in rows
         ),
     )
     for problem in catalogue.problems().values():
         click.echo(problem, err=True)
+
+
+def _made(names: Iterable[str]) -> dict[str, datetime]:
+    """Return when the current tables of data sets were made, in UTC; nothing where the store is far away or empty."""
+    from argn_assets.errors import StoreError
+    from argn_assets.orchestration.published import SYNTHETIC, open_store
+
+    try:
+        store = open_store()
+        if not store.url.startswith("file://"):  # a request for each data set would be slow
+            return {}
+        refs = {name: store.refs(name).read(SYNTHETIC) for name in names}
+    except StoreError:
+        return {}
+    return {name: ref.moved_at for name, ref in refs.items() if ref is not None}
+
+
+def _shown_time(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 @datasets.command()
