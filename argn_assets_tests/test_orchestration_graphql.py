@@ -78,10 +78,11 @@ class Server:
 
 
 @contextmanager
-def serving(world: World) -> Iterator[Server]:
+def serving(world: World, overrides: dict[str, Any] | None = None) -> Iterator[Server]:
+    """Serve a world; by default runs are executed in this process, as they are launched."""
     target = LoadableTargetOrigin(module_name="argn_assets.definitions", attribute="defs")
     origin = InProcessCodeLocationOrigin(target, location_name="argn_assets")
-    overrides = {
+    at_once = {
         "run_launcher": {
             "module": "dagster._core.launcher.sync_in_memory_run_launcher",
             "class": "SyncInMemoryRunLauncher",
@@ -89,7 +90,7 @@ def serving(world: World) -> Iterator[Server]:
         "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
     }
     with (
-        dg.instance_for_test(overrides=overrides) as instance,
+        dg.instance_for_test(overrides=overrides or at_once) as instance,
         WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as workspace,
     ):
         yield Server(World(world.root, instance), workspace)

@@ -8,6 +8,7 @@ from argn_assets.orchestration.alerts import run_failure, send_everywhere
 from argn_assets.orchestration.collection import clean_failed_run
 from argn_assets.orchestration.environment import automation_status
 from argn_assets.orchestration.partitions import DATASETS, missing_partitions
+from argn_assets.orchestration.pools import introduce_pools
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
 from argn_assets.orchestration.retraining import last_training
 from argn_assets.orchestration.source_versions import observation, seen_versions
@@ -22,6 +23,7 @@ from argn_assets.orchestration.source_watch import look_at_sources
 )
 def catalogue_sync(context: dg.SensorEvaluationContext, catalogue: CatalogueResource) -> dg.SensorResult:
     """Add the partitions that the catalogue declares and Dagster does not know."""
+    introduce_pools(context.instance)
     try:
         found = catalogue.open()
     except ArgnError as error:

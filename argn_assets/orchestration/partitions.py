@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import dagster as dg
 
+from argn_assets.orchestration.pools import introduce_pools
+
 DATASETS = dg.DynamicPartitionsDefinition(name="dataset")
 
 
@@ -22,6 +24,7 @@ def missing_partitions(declared: Collection[str], known: Collection[str]) -> lis
 
 def sync_partitions(instance: dg.DagsterInstance, declared: Collection[str]) -> list[str]:
     """Add a partition for every declared data set that has none; return the names added."""
+    introduce_pools(instance)
     added = missing_partitions(declared, instance.get_dynamic_partitions(partitions_def_name="dataset"))
     if added:
         instance.add_dynamic_partitions("dataset", added)

@@ -6,6 +6,7 @@ from argn_assets.orchestration.action_cache import find_action
 from argn_assets.orchestration.chain import train_tables
 from argn_assets.orchestration.facts import StageResult
 from argn_assets.orchestration.handles import StoredTables
+from argn_assets.orchestration.pools import TRAINER
 from argn_assets.orchestration.progress import training_listener
 from argn_assets.orchestration.resources import CatalogueResource, StoreResource
 from argn_assets.orchestration.retraining import WarmStart, following, last_training, open_last
@@ -24,7 +25,7 @@ from argn_assets.orchestration.trainings import TrainingsOfAction
         "A training that is cancelled goes on where it was when it is asked for again."
     ),
     kinds={"torch", "safetensors"},
-    pool="trainer",
+    pool=TRAINER,
 )
 def trained_artifact(
     context: dg.AssetExecutionContext,
