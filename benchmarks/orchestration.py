@@ -28,6 +28,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -49,6 +50,12 @@ from argn_assets.orchestration.stages import STAGES, Stage
 CHAIN = [stage.asset for stage in STAGES]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LOAD = "from argn_assets.definitions import defs; defs().resolve_asset_graph()"
+
+
+@cache
+def definitions() -> dg.Definitions:
+    """Return the project's definitions; what loading them costs is a row of its own."""
+    return defs()
 
 
 def took(call: Callable[[], object]) -> float:
@@ -95,7 +102,7 @@ def load(repeats: int) -> list[Row]:
 # -------------------------------------------------------------------------------------------------- one data set
 def run_chain(instance: dg.DagsterInstance, dataset: str) -> None:
     result = (
-        defs()
+        definitions()
         .resolve_implicit_global_asset_job_def()
         .execute_in_process(
             instance=instance,
@@ -190,7 +197,7 @@ def limited(measure: str, value: float, limit: float) -> Row:
 def tick(instance: dg.DagsterInstance, sensor: str, *said: str) -> None:
     """Evaluate a sensor once; its reason says what it did, and these are part of it."""
     with dg.build_sensor_context(instance=instance, resources={"catalogue": CatalogueResource()}) as context:
-        told = defs().resolve_sensor_def(sensor).evaluate_tick(context).skip_message or ""
+        told = definitions().resolve_sensor_def(sensor).evaluate_tick(context).skip_message or ""
     assert all(words in told for words in said), told
 
 
@@ -218,16 +225,16 @@ def materialise(instance: dg.DagsterInstance, names: list[str]) -> None:
 
 def automation(instance: dg.DagsterInstance, names: list[str], repeats: int) -> tuple[float, float]:
     """Return the seconds of the slowest quiet tick, and of the tick after 20 sources changed."""
-    found = dg.evaluate_automation_conditions(defs(), instance)
+    found = dg.evaluate_automation_conditions(definitions(), instance)
     quiet = 0.0
     for _ in range(repeats):
         began = perf_counter()
-        found = dg.evaluate_automation_conditions(defs(), instance, cursor=found.cursor)
+        found = dg.evaluate_automation_conditions(definitions(), instance, cursor=found.cursor)
         quiet = max(quiet, perf_counter() - began)
     for name in names[:20]:
         instance.report_runless_asset_event(observation(name, "changed"))
     began = perf_counter()
-    asked = dg.evaluate_automation_conditions(defs(), instance, cursor=found.cursor)
+    asked = dg.evaluate_automation_conditions(definitions(), instance, cursor=found.cursor)
     busy = perf_counter() - began
     assert asked.get_num_requested(dg.AssetKey("raw_tables")) == min(20, len(names)), "the tick asks for what changed"
     return quiet, busy
