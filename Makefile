@@ -41,8 +41,9 @@ ui: install
 	$(BIN)/argn datasets sync || true
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" DAGSTER_HOME="$(CURDIR)" $(BIN)/dg dev --port $(PORT)
 
+# A process per core and one thread in each: a file's tests stay together, because they share what they train.
 test: install
-	$(BIN)/pytest -m "not slow and not browser and not peer"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not slow and not browser and not peer"
 
 test-long: install
 	$(BIN)/pytest -m slow || test $$? -eq 5  # 5: there is none yet
