@@ -40,7 +40,7 @@ class ColumnSchema:
         name: the column's name in the caller's table.
         dtype: the logical type, written as `tables.frames` writes it: `int32`, `string`, `datetime[us, Europe/Paris]`.
         frame_dtype: the type as the caller's frame library names it, where that says more than `dtype`; else None.
-        role: `value` is modelled, `key` is regenerated, `pattern` is made anew in its form; a dropped column has no schema.
+        role: `value` is modelled, `key` regenerated, `pattern` made anew in its form; a dropped column has no schema.
         encoding: name of the encoding (= its file name); None for what is not modelled.
         reason: one clause that says why this encoding was chosen, for people.
         text_format: how times are written (as strptime says it), where text is encoded as times; else None.

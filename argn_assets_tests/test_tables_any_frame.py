@@ -27,7 +27,8 @@ from argn_assets_tests.conformance.encoding import law, random_split
 PLAIN = [*INTEGERS, *FLOATS, *DATETIMES, pl.Boolean(), pl.Date(), pl.String(), pl.Categorical()]
 TICKS: dict[pl.DataType, st.SearchStrategy[Any]] = {
     pl.Decimal(20, 3): st.integers(-(2**63), 2**63 - 1).map(lambda units: Decimal(units).scaleb(-3)),
-    pl.Duration("us"): st.sampled_from([timedelta(0), timedelta(microseconds=-1)]) | st.timedeltas(timedelta(-99_999), timedelta(99_999)),
+    pl.Duration("us"): st.sampled_from([timedelta(0), timedelta(microseconds=-1)])
+    | st.timedeltas(timedelta(-99_999), timedelta(99_999)),
     pl.Time(): st.sampled_from([time.min, time.max]) | st.times(),
 }
 
