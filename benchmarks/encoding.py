@@ -32,14 +32,13 @@ from pathlib import Path
 from typing import Any
 
 from environments import BENCH_FOLDER, PEER_VERSION, peer_python
-from results import HERE, Row, commit, machine, rates, seconds, size, verdict
+from results import HERE, Row, commit, machine, rates, seconds, size, verdict, write_section
 from stages import Runner, Stage, StageError, middle, say, serve
 
 DEFAULT_DATA = HERE.parent.parent / "shared" / "data"
 DEFAULT_NAMES = ("census", "online_shoppers")
 FLIGHTS = "flights"
 MOST_MEMORY = 3.0  # times the frame
-BEGIN, END = "<!-- encoding: written by encoding.py -->", "<!-- end of encoding -->"
 CALLS = 2  # in each process; the second one counts
 
 Results = dict[str, list[dict[str, Any]]]  # what the processes of each measurement returned, by `side measurement`
@@ -221,15 +220,6 @@ def section(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_section(page: Path, text: str) -> None:
-    """Put the section between its markers in the page, at its end if they are not there yet."""
-    content = page.read_text() if page.exists() else ""
-    if BEGIN not in content or END not in content:
-        content = f"{content.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
-    before, rest = content.split(BEGIN, 1)
-    page.write_text(f"{before}{BEGIN}\n{text}{END}{rest.split(END, 1)[1]}")
-
-
 def run(folders: dict[str, Path | None], options: argparse.Namespace) -> str:
     """Measure all data sets, keep the JSON, and return the Markdown; it enters RESULTS.md if it is a full run."""
     peer, measured, loads = peer_python(), {}, []
@@ -250,7 +240,7 @@ def run(folders: dict[str, Path | None], options: argparse.Namespace) -> str:
     (results / name).write_text(json.dumps(document, indent=1))
     text = section(document)
     if full:
-        write_section(HERE / "RESULTS.md", text)
+        write_section(HERE / "RESULTS.md", "encoding", text)
     return text
 
 

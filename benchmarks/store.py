@@ -34,13 +34,12 @@ from time import perf_counter, process_time
 from typing import Any
 
 from environments import BENCH_FOLDER
-from results import HERE, Row, commit, machine, seconds, verdict
+from results import HERE, Row, commit, machine, seconds, verdict, write_section
 from stages import say
 
 from argn_assets.store import ArtifactLoader, ArtifactRegistry, ArtifactStore, Manifest
 from argn_assets.store.documents import digest
 
-BEGIN, END = "<!-- store: written by store.py -->", "<!-- end of store -->"
 DATASET, PIPELINE = "cdnow", "cdnow_1f2e3d4c5b6a"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MIB = 1 << 20
@@ -273,15 +272,6 @@ def section(rows: list[Row], loads: list[float]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_section(page: Path, text: str) -> None:
-    """Put the section between its markers in the page, at its end if they are not there yet."""
-    content = page.read_text()
-    if BEGIN not in content or END not in content:
-        content = f"{content.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, rest = content.split(BEGIN, 1)
-    page.write_text(f"{before}{BEGIN}\n{text}{END}{rest.split(END, 1)[1]}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little of everything")
@@ -306,7 +296,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     text = section(rows, [*loads, os.getloadavg()[0]])
     if not options.quick:
-        write_section(HERE / "RESULTS.md", text)
+        write_section(HERE / "RESULTS.md", "store", text)
     print(text)
 
 

@@ -31,10 +31,10 @@ from argn_assets.engine.outcomes import (
     outcomes_of,
 )
 from argn_assets.engine.probability_labels import labelled
-from argn_assets.engine.request import context_of_rows, load_flat, root_seed, with_context
+from argn_assets.engine.request import context_of_rows, load_flat, load_sequences, root_seed, with_context
 from argn_assets.engine.rules import draw_rules
 from argn_assets.engine.sequence_imputation import drawn_sequences, filled_sequences
-from argn_assets.engine.sequence_probability import bases_of, load_sequences
+from argn_assets.engine.sequence_probability import bases_of
 from argn_assets.engine.siblings import of_rows, sibling_rows
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema

@@ -14,11 +14,10 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator
 from argn_assets.engine.generate import null_flags
-from argn_assets.engine.request import all_sub_columns, context_of_rows, load_flat
+from argn_assets.engine.request import all_sub_columns, context_of_rows, load_flat, load_sequences
 from argn_assets.engine.sequence_probability import (
     KnownSequences,
     known_sequences,
-    load_sequences,
     sequence_log_probs,
     sequences_of_codes,
 )

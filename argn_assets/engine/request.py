@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.context import Context, place_of_keys
-from argn_assets.engine.families import FlatGenerator, family_named
+from argn_assets.engine.families import FlatGenerator, SequenceGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
 from argn_assets.engine.given import given_from_seed, restore_seed
 from argn_assets.engine.keys import stats_of_request, unmodelled_columns
@@ -123,6 +123,11 @@ def check_flat(artifact: ModelArtifact) -> None:
 def load_flat(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> FlatGenerator:
     """Return a flat artifact's network, ready to use."""
     return family_named(artifact.family).load_flat(artifact, choose_device(device), dtype)
+
+
+def load_sequences(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> SequenceGenerator:
+    """Return a sequential artifact's network, ready to use."""
+    return family_named(artifact.family).load_sequential(artifact, choose_device(device), dtype)
 
 
 def all_sub_columns(artifact: ModelArtifact) -> list[SubColumn]:

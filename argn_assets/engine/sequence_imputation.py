@@ -12,14 +12,13 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
 from argn_assets.engine.given import given_from_seed
+from argn_assets.engine.request import load_sequences
 from argn_assets.engine.rules import draw_rules
-from argn_assets.engine.sequence_probability import KnownSequences, context_of_sequences, load_sequences
-from argn_assets.errors import DataError, SchemaError
+from argn_assets.engine.sequence_probability import KnownSequences, context_of_sequences, sequences_in
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
-from argn_assets.tables.sequences import bring_together, starts_at
-from argn_assets.tables.split import row_keys
+from argn_assets.tables.sequences import starts_at
 
 
 def filled_sequences(
@@ -47,13 +46,10 @@ def filled_sequences(
         SchemaError: the key is not a column, or context is missing or not used.
         DataError: rows have no key, or one that the context lacks.
     """
-    key, stats = str(artifact.tgt_context_key), artifact.tgt_stats
-    if key not in table.columns:
-        raise SchemaError(f"The table has no column {key!r}, which says what sequence a row belongs to.")
-    if table[key].null_count():
-        raise DataError(f"{table[key].null_count()} rows have no value in {key!r}, so they belong to no sequence.")
-    order, offsets = bring_together(row_keys(table, key))
-    grouped = table[order].select(key, *(name for name in stats.columns if name in table.columns))
+    stats = artifact.tgt_stats
+    order, offsets = sequences_in(artifact, table)
+    names = (str(artifact.tgt_context_key), *stats.columns)
+    grouped = table[order].select(name for name in names if name in table.columns)
     context, siblings = context_of_sequences(artifact, ctx_data, grouped, offsets)
     given = given_from_seed(artifact, grouped, len(grouped)).tiled(n_draws)
     sizes = np.tile(np.diff(offsets), n_draws)

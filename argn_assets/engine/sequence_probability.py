@@ -15,10 +15,9 @@ from torch import Tensor
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.arithmetic import flushed_denormals
-from argn_assets.engine.families import FlatSteps, SequenceGenerator, family_named
+from argn_assets.engine.families import FlatSteps, SequenceGenerator
 from argn_assets.engine.request import context_of_rows
 from argn_assets.engine.siblings import sibling_rows
-from argn_assets.engine.train import choose_device
 from argn_assets.errors import DataError, SchemaError
 from argn_assets.tables.encode import EncodedSibling, EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
@@ -58,11 +57,6 @@ class SequenceLogProbs:
     lengths: NDArray[np.float64]
 
 
-def load_sequences(artifact: ModelArtifact, device: str, dtype: torch.dtype = torch.float32) -> SequenceGenerator:
-    """Return a sequential artifact's network, ready to use."""
-    return family_named(artifact.family).load_sequential(artifact, choose_device(device), dtype)
-
-
 def known_sequences(artifact: ModelArtifact, df: Any, ctx_data: Any) -> KnownSequences:
     """Return the sequences of a table with the context key and all columns.
 
@@ -70,14 +64,25 @@ def known_sequences(artifact: ModelArtifact, df: Any, ctx_data: Any) -> KnownSeq
         SchemaError: the key is not a column, or context is missing or not used.
         DataError: rows have no key, or one that the context lacks.
     """
-    table, key = to_polars(df), str(artifact.tgt_context_key)
+    table = to_polars(df)
+    order, offsets = sequences_in(artifact, table)
+    context, siblings = context_of_sequences(artifact, ctx_data, table[order], offsets)
+    return KnownSequences(encode_table(table, artifact.tgt_stats).codes, offsets, context, siblings, order)
+
+
+def sequences_in(artifact: ModelArtifact, table: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the order that brings the rows of each key together, [N], and where each sequence starts, [G + 1].
+
+    Raises:
+        SchemaError: the context key is not a column.
+        DataError: rows have no key.
+    """
+    key = str(artifact.tgt_context_key)
     if key not in table.columns:
         raise SchemaError(f"The table has no column {key!r}, which says what sequence a row belongs to.")
     if table[key].null_count():
         raise DataError(f"{table[key].null_count()} rows have no value in {key!r}, so they belong to no sequence.")
-    order, offsets = bring_together(row_keys(table, key))
-    context, siblings = context_of_sequences(artifact, ctx_data, table[order], offsets)
-    return KnownSequences(encode_table(table, artifact.tgt_stats).codes, offsets, context, siblings, order)
+    return bring_together(row_keys(table, key))
 
 
 def context_of_sequences(

@@ -11,14 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.families import SequenceGenerator, family_named
+from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
 from argn_assets.engine.given import given_from_seed, restore_seed
 from argn_assets.engine.keys import new_keys, stats_of_request, unmodelled_columns
-from argn_assets.engine.request import given_context
+from argn_assets.engine.request import given_context, load_sequences
 from argn_assets.engine.rules import DrawRules
-from argn_assets.engine.train import choose_device
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
@@ -58,7 +57,7 @@ class SequenceRequest:
         self.seeds = _SeedRows.of(artifact, self.key, to_polars(seed_data) if seed_data is not None else None)
         self.known_keys = self._known_keys()
         self.n_sequences = self._count(sample_size)
-        self.model: SequenceGenerator = family_named(artifact.family).load_sequential(artifact, choose_device(device))
+        self.model: SequenceGenerator = load_sequences(artifact, device)
 
     def _known_keys(self) -> pl.Series | None:
         """Return the keys that the request names: of the context, or of the given rows."""
