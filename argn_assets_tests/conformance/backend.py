@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from itertools import count
+from threading import Barrier, Event
 from typing import TypeVar
 
 import pytest
@@ -134,6 +135,30 @@ class BackendTests:
         assert port.find("a") == ["a/b/x", "a/y"]
         port.delete("a/y")
         assert port.find("a") == ["a/b/x"]
+
+    def test_a_listing_holds_all_that_stays_while_folders_beside_it_come_and_go(self, port: Port) -> None:  # T23
+        stays = [f"runs/d/stays{number}/manifest.yaml" for number in range(3)]
+        for path in stays:
+            port.create(path, b"stays")
+        done = Event()
+
+        def come_and_go() -> None:
+            for number in count():
+                if done.is_set():
+                    return
+                path = f"runs/d/{number}/deep/manifest.yaml"
+                port.create(path, b"goes")
+                port.remove_old([path], datetime.max.replace(tzinfo=UTC))
+
+        with ThreadPoolExecutor(2) as pool:
+            coming = [pool.submit(come_and_go) for _ in range(2)]
+            try:
+                for _ in range(200):
+                    assert set(stays) <= set(port.find("runs/d"))
+                    assert set(stays) <= {entry.path for entry in port.entries("runs/d")}
+            finally:
+                done.set()
+        assert [task.result() for task in coming] == [None, None]
 
     def test_a_weak_file_is_written_over_whole(self, port: Port) -> None:
         port.replace("actions/k.json", b"a longer first")

@@ -105,14 +105,19 @@ class LocalPort(Port):
         root, waiting = str(self.root), [folder]
         while waiting:
             below = waiting.pop()
-            # Joining Path objects takes longer than reading a small folder.
-            with os.scandir(f"{root}/{below}") as entries:
-                for entry in entries:
-                    path = f"{below}/{entry.name}"
-                    if entry.is_dir():
-                        waiting.append(path)
-                    else:
-                        yield path, entry
+            try:
+                # Joining Path objects takes longer than reading a small folder.
+                with os.scandir(f"{root}/{below}") as entries:
+                    for entry in entries:
+                        path = f"{below}/{entry.name}"
+                        if entry.is_dir():
+                            waiting.append(path)
+                        else:
+                            yield path, entry
+            except FileNotFoundError:
+                if below == folder:
+                    raise
+                # Emptied and removed since it was listed: that says nothing of the folders beside it.
 
     def _touch(self, path: str) -> None:
         with self._locked(fcntl.LOCK_SH):
