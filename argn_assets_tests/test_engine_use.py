@@ -307,6 +307,14 @@ def test_shares_hold_beside_given_values_temperature_and_in_batches(artifact):
     assert pl.concat([pl.from_arrow(batch) for batch in batches]).equals(rows)
 
 
+def test_shares_of_a_column_that_some_rows_give_follow_what_the_others_give(artifact):  # E40, E42
+    seeds = pl.DataFrame({"country": ["US"] * 500 + [None] * 5000, "currency": [None] * 500 + ["EUR"] * 5000})
+    rows = generate_flat(artifact, seed_data=seeds, rebalancing={"country": {"GB": 0.5}}, random_state=1)
+    drawn = rows["country"][500:]
+    assert (drawn == "GB").mean() == pytest.approx(0.5, abs=0.03)
+    assert (drawn == "US").mean() < 0.01
+
+
 @pytest.mark.parametrize(
     ("rebalancing", "message"),
     [

@@ -123,8 +123,8 @@ class Plan:
         self.model, self.sub_columns, self.columns = model, sub_columns, model.columns
         n_context_columns = self.columns[model.n_context] if model.n_context else 0
         self.shares = {number + n_context_columns: shares for number, shares in rules.shares.items()}
-        n_given = sum(bool(offered[column]) for column in self.columns)
-        self.steps = model.steps(order_of(self.columns, offered, self.shares), n_given)
+        self.n_given = sum(bool(offered[column]) for column in self.columns)
+        self.steps = model.steps(order_of(self.columns, offered, self.shares), self.n_given)
         self.blocked = blocked_logits(model, rules)
         self.null_of = null_flags(sub_columns, self.columns)
 
@@ -149,21 +149,27 @@ class Plan:
                 continue
             column = self.columns[position]
             uniforms = torch.from_numpy(seed.child(self.sub_columns[position].name).uniforms(keys)).to(codes.device)
+            # The first step of all draws from one distribution, where rows see nothing given and nothing from outside.
+            same = step == 0 and not self.n_given and base is None
             if column not in self.shares:
                 # Where most rows have the value, only the others are computed.
                 some = (~shown[position]).nonzero().squeeze(1) if 2 * n_missing[position] < len(uniforms) else None
-                self._show(step, seen, codes, shown, self._draw(step, seen, uniforms, config, some))
+                self._show(step, seen, codes, shown, self._draw(step, seen, uniforms, config, some, same))
             elif position == 0 or self.columns[position - 1] != column:
-                # The first column of all is drawn from one distribution, where rows see nothing from outside.
-                same = step == 0 and base is None
                 drawn = self._draw_rebalanced(step, seen, uniforms, config, same)
                 for own, code in enumerate(drawn):
                     self._show(step + own, seen, codes, shown, code)
         return codes
 
-    def _draw(self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig, some: Tensor | None) -> Tensor:
-        """Draw the code of every row, [B], or of the rows numbered `some`, leaving 0 in the others."""
+    def _draw(
+        self, step: int, seen: Any, uniforms: Tensor, config: GenerationConfig, some: Tensor | None, same: bool
+    ) -> Tensor:
+        """Draw the code of every row, [B], or of the rows numbered `some`, leaving 0 in the others.
+
+        `same` says that all rows have the same distribution of it, which is then computed once.
+        """
         own = seen if some is None else self.steps.rows(seen, some)
+        own = self.steps.rows(own, slice(0, 1)) if same else own
         logits = self.steps.logits(step, own)
         blocked = self.blocked.get(self.steps.order[step])
         logits = logits if blocked is None else logits + blocked
@@ -197,7 +203,7 @@ class Plan:
             log_probs = combination_log_probs(self.steps, step, len(own), self.steps.rows(seen, part), self.blocked)
             probabilities = _with_shares(log_probs, shares, config)
             at = slice(None) if same else part
-            drawn.append(draw(probabilities.expand(len(uniforms[at]), -1), uniforms[at]))
+            drawn.append(draw(probabilities, uniforms[at]))
         return codes_of_combinations(torch.cat(drawn), own)
 
 

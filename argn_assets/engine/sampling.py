@@ -3,6 +3,8 @@
 # B rows, K cardinality
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -34,7 +36,7 @@ def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     """Draw one code per row by inverting the cumulative distribution.
 
     Args:
-        probabilities: from 0 up, of any positive sum, [B, K].
+        probabilities: from 0 up, of any positive sum, [B, K]; or [1, K], the same for all rows.
         uniforms: one number in [0, 1) per row, [B].
     Returns:
         codes in [0, K), [B] int64.
@@ -43,12 +45,15 @@ def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulative = probabilities.cumsum(1)
     total = cumulative[:, -1:]
-    if not bool(torch.isfinite(total).all()):
+    if not math.isfinite(float(total.sum())):
         row = int((~torch.isfinite(total[:, 0])).nonzero()[0])
         raise NonFiniteLogits(f"Row {row} of {len(total)} has no finite logit: the model's weights are not usable.")
     # Rounding can leave the last sum below 1, and a uniform number can round to 1: scaled and kept below the last sum,
     # it never lands on a code of probability 0 at the end.
     scaled = uniforms[:, None].to(cumulative).clamp(max=1 - 2.0**-22) * total
+    if len(cumulative) == 1:
+        cumulative, scaled = cumulative[0], scaled[:, 0]
+        return torch.searchsorted(cumulative, scaled, right=True).clamp_(max=len(cumulative) - 1)
     position = torch.searchsorted(cumulative, scaled, right=True)
     return position.squeeze(1).clamp_(max=probabilities.shape[1] - 1)
 

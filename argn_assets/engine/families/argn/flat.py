@@ -11,7 +11,7 @@ into blocks of like cardinality; nothing loops over columns in a training step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -130,9 +130,10 @@ class FlatModel(nn.Module):
         ranks[:, :n_given] = -1
         return ranks.to(self.offsets.device)
 
-    def embed(self, codes: Tensor) -> Tensor:
-        """Return the embeddings of codes, [B, S] -> [B, S, E]."""
-        return functional.embedding(codes + self.offsets, self.embedding)
+    def embed(self, codes: Tensor, some: Sequence[int] | None = None) -> Tensor:
+        """Return the embeddings of codes, [B, S] -> [B, S, E]; of the sub-columns numbered `some` if they are given."""
+        offsets = self.offsets if some is None else self.offsets[list(some)]
+        return functional.embedding(codes + offsets, self.embedding)
 
     def losses(
         self, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT, base: Tensor | None = None
@@ -189,6 +190,6 @@ class FlatModel(nn.Module):
         first = self.first_bias if base is None else base
         own = torch.addmm(first[..., units], seen, weight).relu_()  # [B, W]
         for middle in self.middle[index]:
-            own = own + (own @ middle[n]).relu_()
+            own += (own @ middle[n]).relu_()
         cardinality = self.layout.cardinalities[position]
         return torch.addmm(self.last_bias[index][n, 0, :cardinality], own, self.last_weight[index][n, :, :cardinality])

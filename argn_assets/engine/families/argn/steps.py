@@ -49,9 +49,15 @@ class ArgnSteps:
 
         `base` is what a row sees from outside it, [B, H]; see `SequentialModel.base` and `FlatWithSiblings.base`.
         """
-        embedded = self.model.embed(torch.where(shown, codes, 0).t()) * shown.t().unsqueeze(2)  # [B, S, E]
-        ordered = embedded[:, self.order].flatten(1)
-        return ordered.contiguous() if base is None else torch.cat([ordered, base], dim=1)
+        given = self.order[: self.n_given]
+        n_own, n_outside = len(self.order) * self.width, 0 if base is None else base.shape[1]
+        # What follows the given ones is written before it is read.
+        seen = self.model.embedding.new_empty(codes.shape[1], n_own + n_outside)
+        embedded = self.model.embed(torch.where(shown[given], codes[given], 0).t(), given)  # [B, n_given, E]
+        seen[:, : self.n_given * self.width] = (embedded * shown[given].t().unsqueeze(2)).flatten(1)
+        if base is not None:
+            seen[:, n_own:] = base
+        return seen
 
     def logits(self, step: int, seen: Tensor) -> Tensor:
         """Return the logits of the sub-column `order[step]` given all that is seen, [B, K]."""
