@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from argn_assets.orchestration import trainings
 from argn_assets.orchestration.progress import StageNews, listening
 from argn_assets.orchestration.trainings import SAVE_GAP_SECONDS, TrainingsOfAction
 from argn_assets.store import ArtifactStore
@@ -55,6 +57,13 @@ class Canceller:
                 os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture(autouse=True)
+def every_step_is_kept(monkeypatch):
+    """Trainings of a few milliseconds are over before a state is due."""
+    monkeypatch.setattr(trainings, "SNAPSHOT_GAP_SECONDS", 0.0)
+    monkeypatch.setattr(trainings, "SHARE_OF_TIME", float("inf"))
+
+
 def cancel(world, dataset: str, *, after: str) -> dg.ExecuteInProcessResult:
     with listening(Canceller(world.instance, after=after)):
         return world.run(dataset, TRAINING)
@@ -81,7 +90,7 @@ def test_a_cancelled_training_goes_on_as_if_it_had_not_stopped(world):  # O13, E
 
     again, heard = resume(world, "tiny")
     assert again.success
-    assert len(heard) < EPOCHS, "the first epochs are not trained again"
+    assert heard[0].startswith("tiny: epoch 3 "), "the first epochs are not trained again"
     assert heard[-1].startswith(f"tiny: epoch {EPOCHS} ")
     assert states(world) == [], "deleted on success"
 
@@ -140,13 +149,10 @@ def test_a_table_that_was_trained_is_not_trained_again_because_another_was_cance
     assert versions(anew)["trained_artifact"] == versions(again)["trained_artifact"]
 
 
-class Killed(BaseException):
-    """Ends a training so that nothing can be saved any more."""
-
-
-def test_a_training_that_is_killed_goes_on_from_what_was_saved_every_half_minute(world):  # O13
-    from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.train import train_model
+@pytest.fixture
+def train():
+    """Trains a table of two coins; a cut training is interrupted after so many steps."""
+    from argn_assets.engine.train import Beginning, train_model
     from argn_assets.seeds import Seed
     from argn_assets.tables import compute_stats, encode_table
     from argn_assets_tests.tables_of_truth import two_coins
@@ -154,36 +160,69 @@ def test_a_training_that_is_killed_goes_on_from_what_was_saved_every_half_minute
     table = two_coins(200)
     stats = compute_stats(table, seed=1)
     encoded = encode_table(table, stats, seed=1, validation_split=0.2)
-    store, now, epochs = ArtifactStore.open(f"memory://{world.root}"), [0.0], list[float]()
 
-    def train(config, state, on_epoch):
-        from argn_assets.engine.train import Beginning
+    def train(config, state, on_epoch, on_step, cut_after=None):
+        steps: list[float] = []
 
-        return train_model(
-            encoded, stats, config, Seed(1), on_epoch=on_epoch, beginning=Beginning(training_state=state)
+        def hear_step(seconds, training_state) -> None:
+            on_step(seconds, training_state)
+            steps.append(seconds)
+            if len(steps) == cut_after:
+                raise KeyboardInterrupt
+
+        beginning = Beginning(training_state=state)
+        return train_model(encoded, stats, config, Seed(1), on_epoch=on_epoch, on_step=hear_step, beginning=beginning)
+
+    return train
+
+
+@pytest.mark.parametrize("cut_after", [1, 13, 20, 33])  # steps; an epoch has 20
+def test_a_training_cancelled_in_the_middle_of_an_epoch_goes_on_there(world, train, cut_after):  # O13, E35
+    from argn_assets.engine.config import TrainingConfig
+
+    config = TrainingConfig(max_epochs=3, device="cpu")
+    store, epochs = ArtifactStore.open(f"memory://{world.root}"), list[float]()
+    with pytest.raises(KeyboardInterrupt):
+        TrainingsOfAction(store, "tiny", "0" * 64).train(
+            "tiny", config, partial(train, cut_after=cut_after), lambda progress: epochs.append(progress.epoch)
         )
+    again = TrainingsOfAction(store, "tiny", "0" * 64)
+    resumed = again.train("tiny", config, train, lambda progress: epochs.append(progress.epoch))
+    assert epochs == [1, 2, 3], "each ends once"
+    uncut = TrainingsOfAction(store, "tiny", "1" * 64).train("tiny", config, train, lambda progress: None)
+    assert resumed.to_bytes() == uncut.to_bytes()
+
+
+class Killed(BaseException):
+    """Ends a training so that nothing can be saved any more."""
+
+
+def test_a_training_that_is_killed_goes_on_from_what_was_saved_every_half_minute(world, train):  # O13
+    from argn_assets.engine.config import TrainingConfig
+
+    store, now, epochs = ArtifactStore.open(f"memory://{world.root}"), [0.0], list[float]()
 
     def hear(progress) -> None:
         epochs.append(progress.epoch)
         now[0] += SAVE_GAP_SECONDS / 2 + 1
 
     config = TrainingConfig(model_size="S", max_epochs=EPOCHS, device="cpu")
-    trainings = TrainingsOfAction(store, "tiny", "0" * 64, clock=lambda: now[0])
+    killing = TrainingsOfAction(store, "tiny", "0" * 64, clock=lambda: now[0])
     saved: list[int] = []
 
     def killed(progress) -> None:
         hear(progress)
         saved.append(len(store.training_states.entries("tiny")))
         if progress.epoch == 4:
-            trainings._snapshot = None  # what only a process that lives can save
+            killing._snapshot = None  # what only a process that lives can save
             raise Killed
 
     with pytest.raises(Killed):
-        trainings.train("tiny", config, train, killed)
+        killing.train("tiny", config, train, killed)
     assert saved == [0, 0, 1, 1], "not more often than every half minute"
     epochs.clear()
     resumed = TrainingsOfAction(store, "tiny", "0" * 64, clock=lambda: now[0]).train("tiny", config, train, hear)
-    assert epochs == [4, 5, 6]
+    assert epochs == [3, 4, 5, 6]
     uncut = TrainingsOfAction(store, "tiny", "1" * 64).train("tiny", config, train, lambda progress: None)
     assert resumed.to_bytes() == uncut.to_bytes()
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from argn_assets.artifact import EpochRecord, ModelArtifact
 from argn_assets.engine.config import FEWEST_BATCH, TrainingConfig, batch_size_for
-from argn_assets.engine.families.argn.dropout import Dropout
+from argn_assets.engine.epoch import Epoch
 from argn_assets.engine.families.argn.flat import Dropouts
 from argn_assets.engine.families.argn.layout import Width
 from argn_assets.engine.objectives import Objective
@@ -53,6 +53,7 @@ class EpochProgress:
 
 
 OnEpoch = Callable[[EpochProgress], bool | None]
+OnStep = Callable[[float, Callable[[], bytes]], None]  # told the seconds so far, and what makes the training state
 
 
 @dataclass
@@ -74,6 +75,7 @@ class Run:
     device: torch.device
     history: list[EpochRecord] = field(default_factory=list)
     best_loss: float = math.inf
+    epoch: Epoch | None = None
 
     def __post_init__(self) -> None:
         """Lay out the optimizer and the averaged weights."""
@@ -87,7 +89,7 @@ class Run:
         self.optimizer = self._new_optimizer()
         self.steps = self.rows = self.drops = self.stale = self.recoveries = 0
 
-    def train(self, on_epoch: OnEpoch | None) -> None:
+    def train(self, on_epoch: OnEpoch | None, on_step: OnStep | None = None) -> None:
         """Train until nothing improves, or a limit is reached, or `on_epoch` says stop."""
         started, rows_before = time.monotonic(), self.rows
         deadline = started + 60 * self.config.max_training_time
@@ -95,14 +97,15 @@ class Run:
         rows_wanted = self.config.max_epochs * rows_per_epoch
         if not self.objective.validates:
             return
-        while self.rows < rows_wanted and time.monotonic() < deadline and self.drops <= DROPS:
-            training_loss = self._epoch(rows_wanted, deadline)
+        while self.epoch or (self.rows < rows_wanted and time.monotonic() < deadline and self.drops <= DROPS):
+            training_loss = self._epoch(rows_wanted, started, on_step)
             validation_loss = self._validate()
             elapsed = time.monotonic() - started
             epoch = self.rows / rows_per_epoch
             record = EpochRecord(epoch, self.rows, training_loss, validation_loss, self.learning_rate)
             self.history.append(record)
             self._judge(training_loss, validation_loss)
+            self.epoch = None
             progress = EpochProgress(
                 epoch, record.rows, training_loss, validation_loss, record.learning_rate,
                 (self.rows - rows_before) / elapsed, elapsed, self.config.max_epochs, self.training_state,
@@ -110,26 +113,27 @@ class Run:
             if on_epoch is not None and on_epoch(progress):
                 return
 
-    def _epoch(self, rows_wanted: float, deadline: float) -> float:
-        """Train one pass over the rows; return the mean loss per row."""
-        total, n_rows = torch.zeros((), device=self.device), 0
-        # New masks for every epoch, so that a training resumed between two epochs goes on as if it had not stopped.
-        shares = (self.width.embedding_dropout, self.width.hidden_dropout)
-        dropouts = Dropouts(*(Dropout(share, self.rng) for share in shares))
-        for batch in self.objective.batches(self.batch_size, self.rng):
-            if self.rows >= rows_wanted or time.monotonic() > deadline:
+    def _epoch(self, rows_wanted: float, started: float, on_step: OnStep | None) -> float:
+        """Train one pass over the rows, or what is left of it; return the mean loss per row."""
+        epoch = self.epoch = self.epoch or Epoch.begin(self.width, self.rng, self.device)
+        dropouts, most_seconds = Dropouts(*epoch.dropouts), 60 * self.config.max_training_time
+        for batch in epoch.batches_left(self.objective, self.batch_size, self.rng):
+            elapsed = time.monotonic() - started
+            if self.rows >= rows_wanted or elapsed > most_seconds:
                 break
             size = self.objective.size(batch)
             try:
-                total += self._step(batch, dropouts) * size
+                loss = self._step(batch, dropouts)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 self._halve(error)
                 break
-            n_rows += size
+            epoch.count(loss, size)
             self.rows += size
-        return float(total) / max(1, n_rows)
+            if on_step is not None:
+                on_step(elapsed, self.training_state)
+        return epoch.loss
 
     def _step(self, batch: Any, dropouts: Dropouts) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -220,6 +224,9 @@ class Run:
             tensors |= {f"weight.{name}": parameter.detach(), f"averaged.{name}": averaged, f"best.{name}": best}
             for part, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"{part}.{name}"] = value
+        counts = None
+        if self.epoch is not None:
+            tensors, counts = tensors | self.epoch.tensors(), self.epoch.counts()
         best_loss = self.best_loss if math.isfinite(self.best_loss) else None
         schedule = Schedule(
             self.learning_rate,
@@ -232,7 +239,7 @@ class Run:
             best_loss,
         )
         kept = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        return TrainingState(schedule, tuple(self.history), kept).to_bytes()
+        return TrainingState(schedule, tuple(self.history), kept, counts).to_bytes()
 
     @torch.no_grad()
     def resume(self, data: bytes) -> None:
@@ -251,6 +258,8 @@ class Run:
         self.best_loss = math.inf if schedule.best_loss is None else schedule.best_loss
         self.history = list(state.history)
         self.rng.set_state(state.tensors["generator"])
+        if state.epoch is not None:
+            self.epoch = Epoch.read(state.epoch, state.tensors, self.width, self.rng, self.device)
 
     @torch.no_grad()
     def start_from(self, artifact: ModelArtifact) -> None:

@@ -23,7 +23,7 @@ from argn_assets.engine.families.argn.layout import (
 )
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
-from argn_assets.engine.run import OnEpoch, Run
+from argn_assets.engine.run import OnEpoch, OnStep, Run
 from argn_assets.errors import ConfigError, DataError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
@@ -61,6 +61,7 @@ def train_model(
     seed: Seed,
     *,
     on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
     context: EncodedTable | None = None,
     context_stats: TableStats | None = None,
     beginning: Beginning = DRAWN,
@@ -73,6 +74,7 @@ def train_model(
         config: settings.
         seed: decides the first weights, the order of rows and columns, and dropout.
         on_epoch: told after every epoch; returning True ends the training, keeping the best weights.
+        on_step: told after every step the seconds so far, and what makes the training state.
         context: the codes of the context of each row or sequence, N or G rows, and its siblings; or None.
         context_stats: statistics of the context.
         beginning: what to go on from; drawn weights by default.
@@ -98,7 +100,7 @@ def train_model(
                 run.resume(beginning.training_state)
             elif beginning.warm_start is not None:
                 run.start_from(beginning.warm_start)
-            run.train(on_epoch)
+            run.train(on_epoch, on_step)
         weights, history = run.best_weights(), tuple(run.history)
     return ModelArtifact(
         weights=weights,

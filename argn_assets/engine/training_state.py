@@ -15,10 +15,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from argn_assets.artifact import EpochRecord
+from argn_assets.engine.epoch import EpochCounts
 from argn_assets.errors import ArtifactError
 
 MAGIC = b"ARGT"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _HEAD = struct.Struct("<4sHI")
 
 
@@ -38,24 +39,27 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A training between two epochs.
+    """A training between two epochs, or between two batches of one.
 
     Attributes:
         schedule: counters and learning rate.
         history: the epochs so far.
         tensors: `weight.*`, `averaged.*` and `best.*` per parameter, what the optimizer keeps of it (`step.*`,
-            `exp_avg.*`, `exp_avg_sq.*`), and `generator`.
+            `exp_avg.*`, `exp_avg_sq.*`), `generator`, and `epoch.*` of the epoch in progress.
+        epoch: numbers of the epoch in progress; None between two epochs.
     """
 
     schedule: Schedule
     history: tuple[EpochRecord, ...]
     tensors: dict[str, Tensor]
+    epoch: EpochCounts | None = None
 
     def to_bytes(self) -> bytes:
         """Return the state as bytes; see the module."""
         document = {
             "schedule": dataclasses.asdict(self.schedule),
             "history": [dataclasses.astuple(record) for record in self.history],
+            "epoch": self.epoch,
         }
         text = json.dumps(document).encode()
         tensors: bytes = save(self.tensors)
@@ -70,7 +74,8 @@ class TrainingState:
                 raise ArtifactError(f"These {len(data)} bytes are not a training state of version {FORMAT_VERSION}.")
             document = json.loads(data[_HEAD.size : _HEAD.size + length])
             history = tuple(EpochRecord(*record) for record in document["history"])
-            return cls(Schedule(**document["schedule"]), history, load(data[_HEAD.size + length :]))
+            epoch = EpochCounts(*document["epoch"]) if document["epoch"] else None
+            return cls(Schedule(**document["schedule"]), history, load(data[_HEAD.size + length :]), epoch)
         except ArtifactError:
             raise
         except Exception as error:

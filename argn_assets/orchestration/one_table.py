@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.run import OnEpoch
+    from argn_assets.engine.run import OnEpoch, OnStep
     from argn_assets.tables import EncodedTable, TableStats
 
     Tables = Mapping[str, pl.DataFrame]
@@ -196,6 +196,7 @@ def train_table(
     seed: Seed,
     on_epoch: OnEpoch | None = None,
     *,
+    on_step: OnStep | None = None,
     training_state: bytes | None = None,
     warm_start: ModelArtifact | None = None,
 ) -> ModelArtifact:
@@ -208,7 +209,9 @@ def train_table(
     beginning = Beginning(training_state=training_state, warm_start=warm_start)
 
     if encoded.context is None or stats.context is None:
-        return train_model(encoded.own, stats.own, config, seed, on_epoch=on_epoch, beginning=beginning)
+        return train_model(
+            encoded.own, stats.own, config, seed, on_epoch=on_epoch, on_step=on_step, beginning=beginning
+        )
     import polars as pl
 
     from argn_assets.engine.context import Context
@@ -221,8 +224,8 @@ def train_table(
         encoded.own, Context(keys, given, stats.context), str(stats.own.schema.context_key)
     )
     return train_model(
-        sequences, stats.own, config, seed, on_epoch=on_epoch, context=given, context_stats=stats.context,
-        beginning=beginning,
+        sequences, stats.own, config, seed, on_epoch=on_epoch, on_step=on_step, context=given,
+        context_stats=stats.context, beginning=beginning,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,7 +26,7 @@ from argn_assets.store import ArtifactStore
 if TYPE_CHECKING:
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.run import OnEpoch
+    from argn_assets.engine.run import OnEpoch, OnStep
     from argn_assets.seeds import Seed
     from argn_assets.tables import EncodedTable, TableStats
 
@@ -131,19 +132,21 @@ class WarmStart:
         config: TrainingConfig,
         state: bytes | None,
         on_epoch: OnEpoch,
+        on_step: OnStep,
     ) -> ModelArtifact:
         """Train a table: from its training state if there is one, else from its last artifact, else from the start."""
+        train = partial(train_table, stats, encoded, config, seed, on_epoch, on_step=on_step)
         if STARTED_FROM not in self.settings:
-            return train_table(stats, encoded, config, seed, on_epoch, training_state=state)
+            return train(training_state=state)
         artifact, reason = self._beginning(table, stats.own, config)
         self.notes[table] = f"no: {reason}" if artifact is None else "yes"
         if artifact is None or state is not None:
-            return train_table(stats, encoded, config, seed, on_epoch, training_state=state)
+            return train(training_state=state)
         try:
-            return train_table(stats, encoded, config, seed, on_epoch, warm_start=artifact)
+            return train(warm_start=artifact)
         except ConfigError as error:
             self.notes[table] = f"no: {error}"
-            return train_table(stats, encoded, config, seed, on_epoch)
+            return train()
 
     def _beginning(
         self, table: str, stats: TableStats, config: TrainingConfig

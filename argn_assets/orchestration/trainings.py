@@ -1,8 +1,8 @@
 """Trainings that can be cut short: the next run of the same action goes on where they were (O13, E35).
 
-After an epoch, and not often, a training's state is stored under the key of its action; when a training is cancelled or
-fails, so is its last epoch. Tables whose training ended are kept too, while others of their data set train. The IO
-manager forgets all of it when the result is stored.
+Between two steps, and not often, a training's state is taken into memory, and more seldom stored under the key of its
+action; when a training is cancelled or fails, the last one taken is stored. Tables whose training ended are kept too,
+while others of their data set train. The IO manager forgets all of it when the result is stored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from argn_assets.store import ArtifactStore
 if TYPE_CHECKING:
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.config import TrainingConfig
-    from argn_assets.engine.run import EpochProgress, OnEpoch
+    from argn_assets.engine.run import EpochProgress, OnEpoch, OnStep
 
-SNAPSHOT_GAP_SECONDS = 2.0  # between states taken into memory: what a cancelled training loses beside its last epoch
+SNAPSHOT_GAP_SECONDS = 2.0  # between states taken into memory: what a cancelled training loses
 SAVE_GAP_SECONDS = 30.0  # between states written to the store: what a killed one loses
-SHARE_OF_TIME = 0.05  # that may go into taking and writing states, however large they are
+SHARE_OF_TIME = 0.01  # that may go into taking and writing states, however large they are
 
 _HEAD = struct.Struct("<?d")  # whether the training ended, seconds trained; then an artifact or a training state
 _log = logging.getLogger(__name__)
@@ -34,7 +34,9 @@ _log = logging.getLogger(__name__)
 class Train(Protocol):
     """Trains one table, from a training state where one is given."""
 
-    def __call__(self, config: TrainingConfig, state: bytes | None, on_epoch: OnEpoch, /) -> ModelArtifact: ...  # noqa: D102
+    def __call__(  # noqa: D102
+        self, config: TrainingConfig, state: bytes | None, on_epoch: OnEpoch, on_step: OnStep, /
+    ) -> ModelArtifact: ...
 
 
 @dataclass
@@ -123,20 +125,23 @@ class TrainingsOfAction:
         saves = Gap(SAVE_GAP_SECONDS, self.clock, self.clock() + SAVE_GAP_SECONDS)
         self._snapshot = None
 
-        def hear(progress: EpochProgress) -> bool | None:
-            seconds, began = before + progress.elapsed_seconds, self.clock()
-            self.seconds[table] = seconds
-            if snapshots.passed():
-                self._snapshot = (seconds, progress.training_state())
-                snapshots.done(began)
+        def hear_epoch(progress: EpochProgress) -> bool | None:
+            self.seconds[table] = before + progress.elapsed_seconds
+            return on_epoch(dataclasses.replace(progress, elapsed_seconds=self.seconds[table]))
+
+        def hear_step(elapsed_seconds: float, training_state: Callable[[], bytes]) -> None:
+            if not snapshots.passed():
+                return
+            began = self.clock()
+            self._snapshot = (before + elapsed_seconds, training_state())
+            snapshots.done(began)
             if saves.passed():
                 self._save(table)
                 saves.done(began)
-            return on_epoch(dataclasses.replace(progress, elapsed_seconds=seconds))
 
         left = max(config.max_training_time - before / 60, 0.0)
         try:
-            return train(dataclasses.replace(config, max_training_time=left), state, hear)
+            return train(dataclasses.replace(config, max_training_time=left), state, hear_epoch, hear_step)
         except BaseException:  # Dagster's cancellation is no Exception
             self._save(table)
             raise

@@ -7,6 +7,7 @@ and then, and each use reads it from a random place on, so that rows and units m
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,28 +16,52 @@ _SLACK = 1 << 18  # places to start from: far more than steps between two drawin
 _USES = 128  # of one mask before a new one is drawn
 
 
+@dataclass(frozen=True)
+class DropoutState:
+    """Where a dropout stands.
+
+    Attributes:
+        drawn_from: state of the generator that its mask was drawn from.
+        size: of the mask; 0 before the first.
+        uses: of the mask that are left.
+    """
+
+    drawn_from: Tensor
+    size: int
+    uses: int
+
+
 class Dropout:
     """Hides a share of values and scales the others up, so that their mean stays.
 
     Args:
         share: of the values to hide, in [0, 1).
         rng: where the random numbers come from, on the CPU.
+        state: of another one of the same share, to go on from.
     """
 
-    def __init__(self, share: float, rng: torch.Generator):
+    def __init__(self, share: float, rng: torch.Generator, state: DropoutState | None = None):
         self._share, self._rng = share, rng
-        self._mask = torch.empty(0)
-        self._uses = 0
+        self.state = state or DropoutState(torch.empty(0, dtype=torch.uint8), 0, 0)
+        self._mask: Tensor | None = None
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return `values` with some of them zero; the shape stays."""
         if self._share == 0:
             return values
-        size = math.prod(values.shape)
-        if self._uses == 0 or len(self._mask) < size + _SLACK or self._mask.device != values.device:
-            drawn = torch.rand(size + _SLACK, generator=self._rng)
-            self._mask = ((drawn >= self._share) / (1 - self._share)).to(values)
-            self._uses = _USES
-        self._uses -= 1
+        size, state = math.prod(values.shape), self.state
+        if state.uses == 0 or state.size < size + _SLACK:
+            state = DropoutState(self._rng.get_state(), size + _SLACK, _USES)
+            self._mask = self._drawn(state.size, self._rng, values)
+        elif self._mask is None:
+            before = torch.Generator()
+            before.set_state(state.drawn_from)
+            self._mask = self._drawn(state.size, before, values)
+        assert self._mask is not None
+        self.state = DropoutState(state.drawn_from, state.size, state.uses - 1)
         start = int(torch.randint(_SLACK, (), generator=self._rng))
         return values * self._mask[start : start + size].view(values.shape)
+
+    def _drawn(self, size: int, rng: torch.Generator, values: Tensor) -> Tensor:
+        """Draw a mask of the values' type."""
+        return ((torch.rand(size, generator=rng) >= self._share) / (1 - self._share)).to(values)
