@@ -125,6 +125,14 @@ class Encoding(ABC):
         values = cls.decode(codes, stats)
         return values, values
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: Any) -> NDArray[np.bool_]:
+        """Return which values the stats may show, [B]: inside the range of numbers or moments, or a known category.
+
+        Nulls always; so is any value of an encoding that makes up values from parts.
+        """
+        return np.ones(len(values), dtype=bool)
+
 
 def single_sub_column(name: str, has_null: bool, n_values: int) -> SubColumn:
     """Return the layout that encodings with a table of values share: 0 unknown, 1 null where seen, then the values."""

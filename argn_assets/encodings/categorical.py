@@ -116,6 +116,12 @@ class Categorical(Encoding):
         """Read codes back, [B]; unknown is null."""
         return read_table(codes, stats, stats.categories, pl.String())
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: CategoricalStats) -> NDArray[np.bool_]:
+        """Return which texts are categories, [B]."""
+        known = places_of(as_text(values), pl.Series(stats.categories, dtype=pl.String)).is_not_null()
+        return (known | values.is_null()).to_numpy()
+
 
 def read_table(codes: Codes, stats: CategoricalStats, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     """Read codes, [B, 1], back to the values of the categories, [B]; unknown is null."""

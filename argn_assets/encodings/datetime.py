@@ -149,6 +149,18 @@ class Datetime(Encoding):
         is_null = (codes[:, 0] == 1) if stats.has_null else np.zeros(len(codes), dtype=bool)
         return with_nulls(ticks, is_null | (stats.low is None)).cast(pl.Datetime("ms"))
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: DatetimeStats) -> NDArray[np.bool_]:
+        """Return which moments lie in the range, [B]."""
+        return are_moments_within(values, stats.low, stats.high)
+
+
+def are_moments_within(values: pl.Series, low: int | None, high: int | None) -> NDArray[np.bool_]:
+    """Return which moments are null or lie between two, in milliseconds since 1970 UTC, [B]; None: no moment does."""
+    if low is None or high is None:
+        return values.is_null().to_numpy()
+    return as_moments(values).to_physical().is_between(low, high).fill_null(True).to_numpy()
+
 
 def as_moments(values: pl.Series) -> pl.Series:
     """Return dates, or times with or without a zone, as UTC moments of the years 1 to 9999, [B] of Datetime("ms")."""

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Codes, Encoding, Rows, Stats
-from argn_assets.encodings.datetime import Datetime, DatetimePartial, DatetimeStats, as_moments
+from argn_assets.encodings.datetime import Datetime, DatetimePartial, DatetimeStats, are_moments_within, as_moments
 from argn_assets.encodings.number_counts import (
     NumberCounts,
     combine_counts,
@@ -234,6 +234,11 @@ class DatetimeRelative(Encoding):
         ticks[known] = total + (starts - total[begins])[np.cumsum(begins) - 1]
         ticks = np.clip(ticks, stats.low or 0, stats.high or 0)
         return with_nulls(ticks, (kinds == NULL) | (stats.low is None)).cast(pl.Datetime("ms"))
+
+    @classmethod
+    def shows(cls, values: pl.Series, stats: DatetimeRelativeStats) -> NDArray[np.bool_]:
+        """Return which moments lie in the range of all moments, [B]."""
+        return are_moments_within(values, stats.low, stats.high)
 
 
 def _changes(groups: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -65,6 +65,11 @@ class NumericAuto(Encoding):
         """As the chosen encoding does."""
         return _chosen(stats).decode(codes, stats, rows)
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: Any) -> NDArray[np.bool_]:
+        """As the chosen encoding does."""
+        return _chosen(stats).shows(values, stats)
+
 
 def _chosen(stats: Stats) -> type[NumericDiscrete] | type[NumericBinned]:
     return NumericDiscrete if stats.NAME == NumericDiscrete.NAME else NumericBinned

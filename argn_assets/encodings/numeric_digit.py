@@ -24,7 +24,7 @@ from argn_assets.encodings.number_counts import (
     protected_range,
     to_plain,
 )
-from argn_assets.encodings.numeric_discrete import as_domain, with_nulls
+from argn_assets.encodings.numeric_discrete import are_ranges, as_domain, with_nulls
 from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 
@@ -156,6 +156,12 @@ class NumericDigit(Encoding):
             values = np.clip(np.where(negative, (~bounded) + np.uint64(1), bounded).view(np.int64), low, high)
         is_null = codes[:, 0] == 1 if stats.has_null else np.zeros(len(codes), dtype=bool)
         return with_nulls(values, is_null | (stats.low is None))
+
+    @classmethod
+    def shows(cls, values: pl.Series, stats: NumericDigitStats) -> NDArray[np.bool_]:
+        """Return which numbers lie in the range, [B]."""
+        ends = _ends(stats)[: 0 if stats.low is None else 2]
+        return are_ranges(values, ends[:1], ends[1:], stats.domain)
 
 
 def _ends(stats: NumericDigitStats) -> Keys:

@@ -116,6 +116,12 @@ class NumericDiscrete(Encoding):
             is_null = is_null | (code == 0)
         return with_nulls(table[code], is_null)
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: NumericDiscreteStats) -> NDArray[np.bool_]:
+        """Return which numbers are known values, [B]."""
+        known = stats.keys
+        return are_ranges(values, known, known, stats.domain)
+
 
 def as_domain(values: pl.Series, domain: Domain) -> pl.Series:
     """Cast numbers to the domain the stats were made in, [B]; beyond its ends lies the end, NaN among integers is null.
@@ -165,6 +171,15 @@ def nearest_range(keys: Keys, lows: Keys, highs: Keys, domain: Domain) -> NDArra
     with np.errstate(over="ignore", invalid="ignore"):
         below[outside] += low - value < value - high
     return below
+
+
+def are_ranges(values: pl.Series, lows: Keys, highs: Keys, domain: Domain) -> NDArray[np.bool_]:
+    """Return which values are null or lie in one of the ranges, [B]; ranges ascend and do not overlap."""
+    inside = values.is_null().to_numpy().copy()
+    present, keys = keys_within(values, domain, highs)
+    at = np.searchsorted(lows, keys, side="right") - 1
+    inside[present] = (at >= 0) & (keys <= highs[np.maximum(at, 0)])
+    return inside
 
 
 def with_nulls(values: NDArray[np.generic], is_null: NDArray[np.bool_]) -> pl.Series:

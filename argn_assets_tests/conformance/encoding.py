@@ -130,6 +130,15 @@ class EncodingTests:
         twice = given_back(encoding, encoding.encode(once, stats), stats, values)
         assert twice.equals(once)
 
+    # O20
+    @law
+    @given(data=st.data())
+    def test_whatever_is_given_back_may_be_shown(self, encoding: type[Encoding], data: st.DataObject) -> None:
+        values = data.draw(columns(data.draw(st.sampled_from(dtypes_of(encoding)))))
+        stats = stats_of(encoding, values, None, data.draw(st.sampled_from([0, 2])))
+        back = given_back(encoding, any_codes(encoding, stats, 60), stats, values)
+        assert encoding.shows(back, stats).all()
+
     # E5
     @law
     @given(
