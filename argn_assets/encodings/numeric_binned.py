@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Codes, Encoding, Rows, Stats, single_sub_column
+from argn_assets.encodings.number_cells import cut_into_cells, group_cells
 from argn_assets.encodings.number_counts import (
     MOST_DECIMALS,
     Domain,
@@ -29,15 +30,9 @@ from argn_assets.encodings.number_counts import (
     protected_range,
     to_plain,
 )
-from argn_assets.encodings.numeric_discrete import keys_within, nearest_range, with_nulls
-from argn_assets.encodings.protection import MOST_SUBJECTS, Protection, smallest_per_group
+from argn_assets.encodings.numeric_discrete import are_ranges, keys_within, nearest_range, with_nulls
+from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
-
-MOST_CELLS = 1024
-MOST_BINS = 64  # of equal mass; spikes get bins of their own beside them
-MOST_SLOTS = 32
-FEWEST_ROWS = 5  # of a range cell, so that a number of its own does not become a cell of its own
-REPEATS = 3.0  # rows per distinct value from which a column counts as a grid of repeated values
 
 
 @dataclass(frozen=True)
@@ -71,12 +66,6 @@ class NumericBinnedStats(Stats):
     def bin_sizes(self) -> NDArray[np.int64]:
         """Cells in each bin, [N]."""
         return np.diff(np.append(self.bin_starts, len(self.lows)))
-
-
-class _Cells(NamedTuple):
-    starts: NDArray[np.intp]  # first bucket of each cell, [C]
-    ends: NDArray[np.intp]  # last bucket of each cell, [C]
-    mass: NDArray[np.int64]  # rows of each cell, [C]
 
 
 class NumericBinned(Encoding):
@@ -153,6 +142,12 @@ class NumericBinned(Encoding):
         lows, highs = (with_nulls(numbers(keys, stats.domain)[cell], is_null) for keys in stats.bounds)
         return lows, highs
 
+    @classmethod
+    def shows(cls, values: pl.Series, stats: NumericBinnedStats) -> NDArray[np.bool_]:
+        """Return which numbers lie between the ends of the outermost cells, [B]."""
+        lows, highs = stats.bounds
+        return are_ranges(values, lows[:1], highs[-1:], stats.domain)
+
 
 def _cells_of(codes: Codes, stats: NumericBinnedStats) -> NDArray[np.int64]:
     """Return the cell that codes name, [B]; the middle one for codes that name none."""
@@ -171,82 +166,13 @@ def cells_from_counts(counts: NumberCounts, protection: Protection) -> NumericBi
     decimals = counts.decimals if counts.decimals <= MOST_DECIMALS else None
     if shown is None:
         return NumericBinnedStats(counts.domain, counts.n_null > 0, decimals, (), (), ())
-    cells = _cut(counts, np.arange(shown[0], shown[1] + 1), protection)
-    starts = _group(cells.mass)
+    cells = cut_into_cells(counts, np.arange(shown[0], shown[1] + 1), protection)
+    starts = group_cells(cells.mass)
     lows, highs = counts.lows[cells.starts], counts.highs[cells.ends]
     return NumericBinnedStats(
         counts.domain, counts.n_null > 0, decimals,
         to_plain(lows, counts.domain), to_plain(highs, counts.domain), tuple(starts.tolist()), counts.step or 1,
     )  # fmt: skip
-
-
-def _cut(counts: NumberCounts, shown: NDArray[np.intp], protection: Protection) -> _Cells:
-    """Cut the shown buckets into cells: repeated values alone, the others in ranges of equal mass."""
-    exact = (counts.lows == counts.highs)[shown]
-    shared = counts.subjects_per_bucket()[shown] >= protection.threshold
-    special = exact & ~np.isfinite(numbers(counts.lows[shown], counts.domain).astype(np.float64))
-    # An infinity that may not be shown must not be the end of a range either.
-    kept = ~special | shared
-    shown, exact, shared, special = shown[kept], exact[kept], shared[kept], special[kept]
-    if not len(shown):
-        return _Cells(shown, shown, np.empty(0, dtype=np.int64))
-    mass = counts.counts[shown]
-    is_grid = exact.all() and len(mass) <= MOST_CELLS and mass.sum() >= REPEATS * len(mass)
-    per_cell = max(mass.sum() / MOST_CELLS, FEWEST_ROWS, protection.threshold)
-    least = 1 if is_grid else per_cell / 2
-    alone = (exact & (mass >= least) | special) & shared
-    starts = _segment(mass, alone, per_cell)
-    ends = np.append(starts[1:], len(mass)) - 1
-    cells = _Cells(shown[starts], shown[ends], np.add.reduceat(mass, starts))
-    return cells if protection.threshold == 0 else _shareable(cells, alone[starts], counts, protection)
-
-
-def _shareable(cells: _Cells, alone: NDArray[np.bool_], counts: NumberCounts, protection: Protection) -> _Cells:
-    """Join neighbouring ranges until each holds several numbers of enough distinct subjects; drop what stays scarce."""
-    joined: list[tuple[np.intp, np.intp, np.int64]] = []
-    start, mass, subjects = None, np.int64(0), set[int]()
-    for i, members in enumerate(_subjects_per_cell(cells, counts)):
-        if alone[i]:
-            joined.append((cells.starts[i], cells.ends[i], cells.mass[i]))
-            start, mass, subjects = None, np.int64(0), set()
-            continue
-        start = cells.starts[i] if start is None else start
-        mass, subjects = mass + cells.mass[i], subjects | members
-        if len(subjects) >= protection.threshold and counts.lows[start] < counts.highs[cells.ends[i]]:
-            joined.append((start, cells.ends[i], mass))
-            start, mass, subjects = None, np.int64(0), set()
-    columns = zip(*joined, strict=True) if joined else ((), (), ())
-    return _Cells(*(np.array(column, dtype=np.int64) for column in columns))
-
-
-def _subjects_per_cell(cells: _Cells, counts: NumberCounts) -> list[set[int]]:
-    """Return up to seven distinct subjects of each cell; rows stand for themselves where they share no subjects."""
-    if counts.subject_buckets is None or counts.subjects is None:
-        firsts = np.cumsum(cells.mass) - cells.mass
-        rows = zip(firsts.tolist(), cells.mass.tolist(), strict=True)
-        return [set(range(first, first + min(mass, MOST_SUBJECTS))) for first, mass in rows]
-    cell = np.searchsorted(cells.starts, counts.subject_buckets, side="right") - 1
-    inside = (cell >= 0) & (counts.subject_buckets <= cells.ends[np.maximum(cell, 0)])
-    groups, subjects = smallest_per_group(cell[inside].astype(np.int64), counts.subjects[inside])
-    return [set(part.tolist()) for part in np.split(subjects, np.searchsorted(groups, np.arange(1, len(cells.starts))))]
-
-
-def _segment(mass: NDArray[np.int64], alone: NDArray[np.bool_], per_part: float) -> NDArray[np.int64]:
-    """Return where parts start: at and after items that stand alone, and wherever `per_part` of the mass is full."""
-    part = np.floor((np.cumsum(mass) - mass / 2) / per_part)
-    is_start = np.concatenate([[True], (part[1:] != part[:-1]) | alone[1:] | alone[:-1]])
-    return np.flatnonzero(is_start)
-
-
-def _group(mass: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first cell of each bin: about MOST_BINS of equal mass, heavy cells alone, at most MOST_SLOTS cells."""
-    if len(mass) <= 2 * MOST_BINS:
-        return np.arange(len(mass))
-    per_bin = mass.sum() / MOST_BINS
-    starts = _segment(mass, mass >= per_bin / 2, per_bin)
-    place = np.arange(len(mass))
-    within = place - np.repeat(starts, np.diff(np.append(starts, len(mass))))
-    return np.flatnonzero(within % MOST_SLOTS == 0)
 
 
 def draw_in_cells(cell: NDArray[np.int64], stats: NumericBinnedStats, rows: Rows) -> NDArray[np.generic]:
