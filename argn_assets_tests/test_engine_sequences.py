@@ -105,15 +105,6 @@ def test_the_same_seed_gives_the_same_rows_in_any_cut(artifact, new_customers, s
     assert pl.from_arrow(pa.Table.from_batches(batches)).equals(synthetic)
 
 
-def test_the_same_seed_trains_the_same_artifact_whatever_the_order_of_keys(context, table):  # E10
-    def trained(rows: pl.DataFrame) -> bytes:
-        return train_sequential(
-            rows, tgt_context_key="customer", tgt_primary_key="visit", random_state=1, max_epochs=1, device="cpu"
-        ).to_bytes()
-
-    assert trained(table) == trained(table)
-
-
 def test_the_artifact_survives_bytes_with_everything_generating_needs(artifact, new_customers, synthetic):  # E7
     again = ModelArtifact.from_bytes(artifact.to_bytes())
     assert again.to_bytes() == artifact.to_bytes()

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from argn_assets.engine import (
-    EpochProgress,
     ModelArtifact,
     generate_batches,
     generate_flat,
@@ -111,16 +110,6 @@ def test_the_artifact_survives_bytes_with_everything_that_reading_siblings_needs
     assert generate_flat(again, ctx_data=new, random_state=2, device="cpu").equals(rows)
 
 
-def test_the_same_seed_trains_the_same_artifact(context):  # E10
-    def trained() -> bytes:
-        return train_sequential(
-            parcels(context.head(60)), tgt_context_key="id", ctx_data=context.head(60), random_state=1, max_epochs=1,
-            device="cpu",
-        ).to_bytes()  # fmt: skip
-
-    assert trained() == trained()
-
-
 def test_predicting_and_filling_in_read_siblings_too(flat, new):  # E41
     truth = profiles(new)
     predicted = predict(flat, truth.drop("last_color"), "last_color", ctx_data=new)
@@ -172,18 +161,6 @@ def test_elements_may_be_of_every_type_and_no_sequence_may_be_asked_for():  # E9
         model = train_sequential(table, tgt_context_key="id", ctx_data=context, max_epochs=1, random_state=1)
         assert len(generate_sequential(model, ctx_data=context, random_state=1))
         assert len(generate_sequential(model, ctx_data=context, sample_size=0, random_state=1)) == 0
-
-
-def test_a_stopped_training_beside_siblings_goes_on_as_if_it_had_not_stopped(context):  # E35
-    some, states = context.head(50), []
-    settings = {"tgt_context_key": "id", "ctx_data": some, "random_state": 1, "max_epochs": 3, "device": "cpu"}
-
-    def keep(progress: EpochProgress) -> None:
-        states.append(progress.training_state())
-
-    whole = train_sequential(parcels(some), **settings, on_epoch=keep)
-    again = train_sequential(parcels(some), **settings, training_state=states[0])
-    assert again.to_bytes() == whole.to_bytes()
 
 
 def test_pandas_lists_give_the_same_rows(flat, new, rows):  # E9

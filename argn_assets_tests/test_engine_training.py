@@ -9,9 +9,9 @@ import sys
 import polars as pl
 import pytest
 
-from argn_assets.engine import EpochProgress, ModelArtifact, train_flat, train_sequential
+from argn_assets.engine import EpochProgress, ModelArtifact, train_flat
 from argn_assets.errors import ArtifactError, ConfigError
-from argn_assets_tests.tables_of_truth import customers, shop_orders, visits
+from argn_assets_tests.tables_of_truth import shop_orders
 
 SETTINGS = {"random_state": 1, "max_epochs": 4, "device": "cpu"}
 
@@ -27,22 +27,6 @@ def _stopped_after(n_epochs: int, states: list[bytes]):
         return len(states) == n_epochs
 
     return on_epoch
-
-
-@pytest.mark.parametrize("n_epochs", [1, 3])
-def test_a_resumed_training_ends_as_if_it_had_not_been_stopped(orders, n_epochs):  # E35
-    states: list[bytes] = []
-    train_flat(orders, **SETTINGS, on_epoch=_stopped_after(n_epochs, states))
-    resumed = train_flat(orders, **SETTINGS, training_state=states[-1])
-    assert resumed.to_bytes() == train_flat(orders, **SETTINGS).to_bytes()
-
-
-def test_a_resumed_training_of_sequences_ends_as_if_it_had_not_been_stopped():  # E35
-    table = visits(customers(200)).drop("visit")
-    states: list[bytes] = []
-    train_sequential(table, tgt_context_key="customer", **SETTINGS, on_epoch=_stopped_after(2, states))
-    resumed = train_sequential(table, tgt_context_key="customer", **SETTINGS, training_state=states[-1])
-    assert resumed.to_bytes() == train_sequential(table, tgt_context_key="customer", **SETTINGS).to_bytes()
 
 
 def test_a_stopped_training_gives_an_artifact(orders):

@@ -11,7 +11,7 @@ from argn_assets.engine.config import ModelSize, TrainingConfig
 from argn_assets.engine.context import join_context
 from argn_assets.engine.request import FlatRequest, generation_config, root_seed
 from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
-from argn_assets.engine.run import OnEpoch
+from argn_assets.engine.run import OnEpoch, OnStep
 from argn_assets.engine.sequence_request import SequenceRequest
 from argn_assets.engine.train import Beginning, train_model
 from argn_assets.errors import ConfigError
@@ -45,6 +45,7 @@ def train_flat(
     value_protection: bool = False,
     random_state: int | None = None,
     on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
     warm_start: ModelArtifact | None = None,
     training_state: bytes | None = None,
 ) -> ModelArtifact:
@@ -72,8 +73,10 @@ def train_flat(
         value_protection: hide what fewer than five to seven distinct subjects share.
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
+        on_step: told after every step the seconds so far, and what makes the training state in the middle of an epoch.
         warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
-        training_state: what `EpochProgress.training_state()` gave, to go on from there with the same data and settings.
+        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the same
+            data and settings.
     Raises:
         DataError: no rows, or context keys that do not match.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -101,7 +104,7 @@ def train_flat(
     # Rows of one key are rows for themselves here.
     rows = dataclasses.replace(encoded, keys=None, offsets=None)
     return train_model(
-        rows, stats, config, root, on_epoch=on_epoch,
+        rows, stats, config, root, on_epoch=on_epoch, on_step=on_step,
         context=context.encoded if context else None, context_stats=context.stats if context else None,
         beginning=Beginning(warm_start=warm_start, training_state=training_state),
     )  # fmt: skip

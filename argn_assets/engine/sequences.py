@@ -13,7 +13,7 @@ from argn_assets.engine.config import ModelSize, TrainingConfig
 from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.request import generation_config, root_seed
 from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
-from argn_assets.engine.run import OnEpoch
+from argn_assets.engine.run import OnEpoch, OnStep
 from argn_assets.engine.sequence_request import SequenceRequest
 from argn_assets.engine.train import Beginning, train_model
 from argn_assets.errors import ConfigError, DataError
@@ -51,6 +51,7 @@ def train_sequential(
     value_protection: bool = False,
     random_state: int | None = None,
     on_epoch: OnEpoch | None = None,
+    on_step: OnStep | None = None,
     warm_start: ModelArtifact | None = None,
     training_state: bytes | None = None,
 ) -> ModelArtifact:
@@ -79,8 +80,10 @@ def train_sequential(
         value_protection: hide what fewer than five to seven sequences share.
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
+        on_step: told after every step the seconds so far, and what makes the training state in the middle of an epoch.
         warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
-        training_state: what `EpochProgress.training_state()` gave, to go on from there with the same data and settings.
+        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the same
+            data and settings.
     Raises:
         DataError: no rows, rows without a key, or keys that `ctx_data` lacks.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -117,7 +120,7 @@ def train_sequential(
         context = Context(table, codes, ctx_stats)
         encoded = sequences_of_context(encoded, context, tgt_context_key)
     return train_model(
-        encoded, stats, config, root, on_epoch=on_epoch,
+        encoded, stats, config, root, on_epoch=on_epoch, on_step=on_step,
         context=context.encoded if context else None, context_stats=context.stats if context else None,
         beginning=Beginning(warm_start=warm_start, training_state=training_state),
     )  # fmt: skip
