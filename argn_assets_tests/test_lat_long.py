@@ -201,11 +201,17 @@ def test_blanks_around_the_comma_are_understood(separator: str, comes_back: str)
     assert there_and_back(values).to_list() == [f"1.5{comes_back}-2.5", f"3.5{comes_back}4.5"]
 
 
+def test_brackets_come_back_where_most_places_have_them() -> None:
+    values = pl.Series("c", ["(40.71, -73.98)", "( 1.5, 2.5 )", "3.5, 4.5"])
+    assert there_and_back(values).to_list() == ["(40.71, -73.98)", "(1.5, 2.5)", "(3.5, 4.5)"]
+    assert there_and_back(values[1:]).to_list() == ["1.5, 2.5", "3.5, 4.5"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "", " ", ",", "1,", ", 1", "1 2", "1; 2", "48,85, 2,35", "48,85 2,35", "90.00001, 0", "151.2, -33.9",
-        "0, 180.00001", "-91, 0", "nan, 1", "inf, 0", "1e1, 2", "N 48, E 2", "48°51'N, 2°21'E", "(1, 2)", "1, 2, 3",
+        "0, 180.00001", "-91, 0", "nan, 1", "inf, 0", "1e1, 2", "N 48, E 2", "48°51'N, 2°21'E", "(1, 2", "1, 2)", "((1, 2))", "1, 2, 3",
         "1.2.3, 4", "--1, 2", "., .", "+, -", "٤٨, ٢", "1" * 1_000_000, "0" * 1000 + "1, 2", "🦜", "\x00",
     ],
     ids=lambda text: repr(text)[:20],

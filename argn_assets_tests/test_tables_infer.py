@@ -254,6 +254,33 @@ def test_text_that_is_cut_is_told_in_the_reason() -> None:
     assert declared.reason == "declared; 300 texts are longer than 50 characters and cut there"
 
 
+def test_places_that_cannot_be_read_are_counted_and_told() -> None:
+    places = [f"({i / 7:.4f}, {i / 3:.4f})" for i in range(200)]
+    table = pl.DataFrame({"p": [*places, "home", "home", None], "q": [*places, None, None, None]})
+    for declared, why in ((None, "coordinates: latitude, longitude"), ({"p": "lat_long"}, "declared")):
+        with pytest.warns(UserWarning, match="'p' holds 2 texts that are no place") as caught:
+            stats = compute_stats(table, declared)
+        assert len(caught) == 1
+        assert stats.schema.column("p").reason == f"{why}; 2 texts are no place and become missing"
+        back = decode_table(encode_table(table, stats), stats)
+        assert back.null_count().row(0) == (3, 3)
+
+
+def test_a_column_declared_as_places_that_has_none_is_refused() -> None:
+    table = pl.DataFrame({"p": ["POINT (9.1 48.2)", "home", None]})
+    partials = [compute_partial_stats(part, {"p": "lat_long"}) for part in (table[:1], table[1:])]
+    with pytest.raises(SchemaError, match="Column 'p' is declared as 'lat_long', but none of its texts is a place"):
+        combine_partial_stats(partials)
+
+
+def test_months_in_words_may_differ_in_length_from_batch_to_batch() -> None:
+    table = pl.DataFrame({"k": [1, 1, 2, 2], "at": ["1 May 2024", "2 May 2024", "3 June 2024", "4 May 2024"]})
+    partials = [compute_partial_stats(part, context_key="k") for part in (table[:2], table[2:])]
+    stats = combine_partial_stats(partials)
+    assert stats.to_bytes() == compute_stats(table, context_key="k").to_bytes()
+    assert stats.schema.column("at").text_format == "%-d %B %Y"
+
+
 # --- warnings (E26)
 
 

@@ -42,17 +42,24 @@ _UNIT = 10**MOST_DECIMALS
 _HALF_TURNS = (90 * _UNIT, 180 * _UNIT)  # of latitude and longitude
 _LONGEST_TEXT = 200  # bytes; longer text is no pair of coordinates
 _NUMBER = r"([+-]?[0-9]*(?:\.([0-9]*))?)"
-_PATTERN = rf"^\s*{_NUMBER}\s*,(\s*){_NUMBER}\s*$"
+_PATTERN = rf"^\s*(\(?)\s*{_NUMBER}\s*,(\s*){_NUMBER}\s*(\)?)\s*$"
 
 
 @dataclass(frozen=True, slots=True)
 class LatLongPartial:
-    """Counts of the places, of the most and of the fewest decimals per row; rows with a blank after the comma."""
+    """Counts of the places, and of the most and the fewest decimals per row.
+
+    Attributes:
+        n_spaced, n_bracketed: places with a blank after the comma, and in brackets.
+        n_unread: texts that are no place.
+    """
 
     places: NumberCounts
     most_decimals: NumberCounts
     fewest_decimals: NumberCounts
     n_spaced: int
+    n_bracketed: int
+    n_unread: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class LatLongStats(Stats):
         most_decimals: decimals that coordinates are rounded to, at most MOST_DECIMALS.
         fewest_decimals: decimals that are written even where they are zeros.
         separator: what stands between the coordinates, "," or ", ".
+        has_brackets: the pair stands in brackets.
         cells: smallest key of each cell, ascending, [C].
         free_bits: low bits of the key that the cell leaves free, 0 for a single place, [C].
         region_starts: first cell of each region, ascending, [N].
@@ -74,6 +82,7 @@ class LatLongStats(Stats):
     most_decimals: int
     fewest_decimals: int
     separator: str
+    has_brackets: bool
     cells: tuple[int, ...]
     free_bits: tuple[int, ...]
     region_starts: tuple[int, ...]
@@ -98,7 +107,7 @@ class LatLong(Encoding):
     the nearest cell. Text that is no pair of numbers within ±90 and ±180, as "48,85 2,35" or swapped coordinates beyond
     the pole, becomes null and is counted as null. Decodes with as many decimals as the column shows (5 where it shows
     none that enough subjects share); zeros at the end are written up to the fewest decimals it shows. The separator is
-    the commoner one of "," and ", ".
+    the commoner one of "," and ", "; brackets around the pair are written where most have them.
 
     >>> from argn_assets.encodings.protection import UNPROTECTED
     >>> places = pl.Series(["48.85837, 2.29448", "-90, 180", None, "somewhere"])
@@ -124,6 +133,8 @@ class LatLong(Encoding):
             count_numbers(with_nulls(read.decimals.max(axis=0), ~read.is_place), subjects),
             count_numbers(with_nulls(read.decimals.min(axis=0), ~read.is_place), subjects),
             int(np.count_nonzero(read.is_spaced)),
+            int(np.count_nonzero(read.is_bracketed)),
+            len(values) - values.null_count() - int(np.count_nonzero(read.is_place)),
         )
 
     @classmethod
@@ -132,10 +143,12 @@ class LatLong(Encoding):
         places = combine_counts([p.places for p in partials], MOST_COUNTED)
         most, fewest = _decimals(partials, protection)
         spaced = 2 * sum(p.n_spaced for p in partials) >= places.n_values
+        bracketed = 2 * sum(p.n_bracketed for p in partials) > places.n_values
         cells = cut_into_cells(CountedPlaces.of(places, most), protection)
         lows, free = tuple(c.low for c in cells), tuple(c.free_bits for c in cells)
         starts = group_cells(np.array([c.mass for c in cells], dtype=np.int64))
-        return LatLongStats(places.n_null > 0, most, fewest, ", " if spaced else ",", lows, free, starts)
+        separator = ", " if spaced else ","
+        return LatLongStats(places.n_null > 0, most, fewest, separator, bracketed, lows, free, starts)
 
     @classmethod
     def sub_columns(cls, stats: LatLongStats) -> tuple[SubColumn, ...]:
@@ -182,7 +195,8 @@ class LatLong(Encoding):
         for i, name in enumerate(("latitude", "longitude")):
             drawn = _draw(lows[i][cell], highs[i][cell], _HALF_TURNS[i], stats, rows.uniforms(name))
             texts.append(_write(drawn, stats))
-        joined = texts[0] + stats.separator + texts[1]
+        opening, closing = "()" if stats.has_brackets else ("", "")
+        joined = opening + texts[0] + stats.separator + texts[1] + closing
         return pl.select(pl.when(pl.Series(is_place)).then(joined)).to_series()
 
 
@@ -194,6 +208,7 @@ class PlacesRead(NamedTuple):
         is_place: which rows are places, [B].
         decimals: decimals of both coordinates as written, at most MOST_DECIMALS, [2, B].
         is_spaced: a blank follows the comma, [B].
+        is_bracketed: the pair stands in brackets, [B].
     """
 
     latitude: NDArray[np.int64]
@@ -201,6 +216,7 @@ class PlacesRead(NamedTuple):
     is_place: NDArray[np.bool_]
     decimals: NDArray[np.int64]
     is_spaced: NDArray[np.bool_]
+    is_bracketed: NDArray[np.bool_]
 
 
 def read_places(texts: pl.Series) -> PlacesRead:
@@ -211,17 +227,17 @@ def read_places(texts: pl.Series) -> PlacesRead:
     (0, 1802500000, [True, False])
     """
     short = texts.set(texts.str.len_bytes() > _LONGEST_TEXT, None)
-    fields = short.str.extract_groups(_PATTERN).struct.unnest().get_columns()
+    opening, *fields, closing = short.str.extract_groups(_PATTERN).struct.unnest().get_columns()
     degrees = [fields[i].cast(pl.Float64, strict=False) for i in (0, 3)]
-    is_place = np.ones(len(texts), dtype=bool)
+    is_place = (opening.str.len_bytes() == closing.str.len_bytes()).fill_null(False).to_numpy().copy()
     whole = []
     for value, most in zip(degrees, (90.0, 180.0), strict=True):
         is_place &= value.is_between(-most, most).fill_null(False).to_numpy()
         inside = value.fill_null(0.0).clip(-most, most).to_numpy()
         whole.append(np.rint(inside * _UNIT).astype(np.int64) + round(most) * _UNIT)
     decimals = [fields[i].str.len_bytes().fill_null(0).clip(0, MOST_DECIMALS).to_numpy() for i in (1, 4)]
-    is_spaced = (fields[2].str.len_bytes().fill_null(0) > 0).to_numpy() & is_place
-    return PlacesRead(whole[0], whole[1], is_place, np.array(decimals, dtype=np.int64), is_spaced)
+    has = [(part.str.len_bytes().fill_null(0) > 0).to_numpy() & is_place for part in (fields[2], opening)]
+    return PlacesRead(whole[0], whole[1], is_place, np.array(decimals, dtype=np.int64), *has)
 
 
 def _decimals(partials: Sequence[LatLongPartial], protection: Protection) -> tuple[int, int]:

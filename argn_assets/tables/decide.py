@@ -20,12 +20,13 @@ from argn_assets.encodings.base import encoding_named, encodings
 from argn_assets.encodings.categorical import TextCounts, total_counts
 from argn_assets.encodings.character import CharacterPartial
 from argn_assets.encodings.datetime_relative import DatetimeRelativePartial
+from argn_assets.encodings.lat_long import LatLongPartial
 from argn_assets.encodings.number_counts import NumberCounts
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema
 from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.infer import ColumnChoice, choose_for_type
-from argn_assets.tables.infer_text import choose_for_text, told_of_cut
+from argn_assets.tables.infer_text import choose_for_text, told_of_cut, told_of_unread
 from argn_assets.tables.sequence_times import SequenceTexts, never_fall
 from argn_assets.tables.times_in_text import formats_that_fit, read_times
 
@@ -60,13 +61,12 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
         column: as the batches have it; its reason is DECLARED or empty.
         partials: as `counted_as` made them, one per batch.
     Raises:
-        SchemaError: text was declared as times, and no format fits all of it.
+        SchemaError: text was declared as times, and no format fits all of it, or as places, and none of it is one.
     """
     if column.dtype == "string" and (column.reason != DECLARED or column.encoding in _TIMES):
         choice, partials = _decide_text(column, partials)
     elif column.reason == DECLARED:
-        n_cut = sum(p.n_cut for p in partials if isinstance(p, CharacterPartial))
-        choice = told_of_cut(ColumnChoice(str(column.encoding), DECLARED), n_cut)
+        choice = _declared(column, partials)
     elif column.encoding == "datetime_relative":
         reason = _reason(column, [p.moments for p in partials])
         choice, partials = _told_by_gaps(ColumnChoice("datetime", reason), partials)
@@ -76,6 +76,21 @@ def decide(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnSchema, lis
         column, encoding=choice.encoding, reason=choice.reason, text_format=choice.text_format
     )
     return decided, partials, choice
+
+
+def _declared(column: ColumnSchema, partials: Sequence[Any]) -> ColumnChoice:
+    """Return the choice of the user, and what of the column it cannot keep."""
+    choice = ColumnChoice(str(column.encoding), DECLARED)
+    choice = told_of_cut(choice, sum(p.n_cut for p in partials if isinstance(p, CharacterPartial)))
+    places = [p for p in partials if isinstance(p, LatLongPartial)]
+    n_unread = sum(p.n_unread for p in places)
+    if n_unread and not any(p.places.n_values for p in places):
+        raise SchemaError(
+            f"Column {column.name!r} is declared as 'lat_long', but none of its texts is a place written as "
+            "'48.8584, 2.2945' or '(48.8584, 2.2945)', latitude first. Write them so, or choose another encoding: "
+            "categorical, character."
+        )
+    return told_of_unread(choice, column.name, n_unread)
 
 
 def _decide_text(column: ColumnSchema, partials: list[Any]) -> tuple[ColumnChoice, list[Any]]:

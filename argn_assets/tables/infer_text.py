@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from argn_assets.encodings.base import encodings
 from argn_assets.encodings.categorical import MOST_CATEGORIES
 from argn_assets.encodings.character import MOST_POSITIONS
+from argn_assets.encodings.lat_long import read_places
 from argn_assets.tables.personal import kind_of_personal_data, words_of
 from argn_assets.tables.times_in_text import formats_that_fit, share_of_times
 
@@ -20,15 +20,21 @@ FEWEST_UNIQUE = 10  # values that must all differ before that says anything
 _REPEATED = 1.5  # rows per distinct value from which many are still categories
 _COVERED = 0.95  # share of the rows that the commonest categories must hold
 _MOST = 0.95  # share of the distinct values that must have a shape
-_CODE = r"^(?:\S{1,128}|(?:\S{1,20} ){1,2}\S{0,20}\d\S{0,20})$"  # no blank, or one or two and a digit behind
+_CODE = (  # no blank; or one or two, and a digit behind; or a digit, and a short word behind
+    r"^(?:\S{1,128}|(?:\S{1,20} ){1,2}\S{0,20}\d\S{0,20}|\S{0,20}\d\S{0,20} \S{1,4})$"
+)
 _PLACE = (
     r"^\s*\(?[+-]?(?:90(?:\.0+)?|[1-8]?\d(?:\.\d+)?)\s*,\s*[+-]?(?:180(?:\.0+)?|(?:1[0-7]|[1-9])?\d(?:\.\d+)?)\)?\s*$"
 )
+_SIGN, _CURRENCY = r"[+-]?", r"[$€£]? ?"
+_UNIT = r"(?: ?[%€$£]| [A-Za-zµ°]{1,4}[²³]?(?:/[a-z]{1,4})?)?"
 _NUMBER = (
-    r"^[$€£]? ?-?(?:(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d+)?"
-    r"|(?:0|[1-9]\d{0,2}(?:\.\d{3})*|[1-9]\d*),\d+) ?[€$£]?$"
+    rf"^\(?{_SIGN}{_CURRENCY}{_SIGN}(?:"
+    r"(?:0|[1-9]\d{0,2}(?:[,'’ ]\d{3})+|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]?\d+)?"
+    r"|(?:0|[1-9]\d{0,2}(?:[. ]\d{3})*|[1-9]\d*),\d+"
+    rf"){_UNIT}\)?$"
 )
-_MEASURED = r"^-|[.,]\d|[$€£]"  # what is written so counts or measures something, and is no code
+_MEASURED = r"^[(+-]|[.,']\d|[$€£%]|\d [A-Za-zµ°]"  # what is written so counts or measures something, and is no code
 _SOME = 0.05  # share of the distinct values that must have it
 _LONG = 100  # letters, on average, from which texts that all differ are free text however few they are
 _KEY_WORDS = {"id", "key", "uuid", "guid", "identifier"}
@@ -93,6 +99,18 @@ def told_of_cut(choice: ColumnChoice, n_cut: int) -> ColumnChoice:
     return dataclasses.replace(choice, reason=f"{choice.reason}; {cut}")
 
 
+def told_of_unread(choice: ColumnChoice, name: str, n_unread: int) -> ColumnChoice:
+    """Return the choice of `lat_long` with a reason and a warning that say how many texts it cannot read."""
+    if not n_unread:
+        return choice
+    warning = (
+        f"{name!r} holds {n_unread:,} texts that are no place written as '48.8584, 2.2945', so they become missing. "
+        "Write them so (latitude first), or declare another encoding."
+    )
+    reason = f"{choice.reason}; {n_unread:,} texts are no place and become missing"
+    return dataclasses.replace(choice, reason=reason, warning=warning, is_urgent=True)
+
+
 def choose_for_text(name: str, counts: pl.DataFrame) -> ColumnChoice:
     """Return the encoding of a text column, from how often each text occurs: rows in any order give the same.
 
@@ -113,12 +131,14 @@ def _choose(name: str, counts: pl.DataFrame) -> ColumnChoice:
     if len(counts) == 1:
         return ColumnChoice("categorical", "a constant: one value only")
     texts = _Texts(name, counts, counts["value"].gather_every(-(-len(counts) // MOST_READ)))
-    share = share_of_times(texts.read)
+    # A few numbers of eight digits may be days by chance.
+    is_chance = len(counts) < FEWEST_UNIQUE and texts.mostly(r"^\d+$")
+    share = 0.0 if is_chance else share_of_times(texts.read)
     if share >= _MOST and (choice := _times(texts)) is not None:
         return choice
     if texts.mostly(_PLACE) and texts.mostly(r"\d\.\d.*,.*\d\.\d"):
-        encoding = "lat_long" if "lat_long" in encodings() else _other(texts)
-        return ColumnChoice(encoding, "coordinates: latitude, longitude")
+        n_unread = int(counts["count"].filter(pl.Series(~read_places(counts["value"]).is_place)).sum())
+        return told_of_unread(ColumnChoice("lat_long", "coordinates: latitude, longitude"), name, n_unread)
     return _words_or_codes(texts, share)
 
 
@@ -152,7 +172,7 @@ def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
         reason = (
             f"{kind}, many of them repeated" if _are_categories(texts) else f"{kind}, each written letter by letter"
         )
-        encoding = "categorical" if _are_categories(texts) else _patterns()
+        encoding = "categorical" if _are_categories(texts) else "character"
         return ColumnChoice(encoding, reason, warning, is_urgent=True)
     encoding = _other(texts)
     if share_of_times >= _MOST:
@@ -210,8 +230,4 @@ def _are_categories(texts: _Texts) -> bool:
 
 def _other(texts: _Texts) -> str:
     """Return the encoding of text that is neither time nor place."""
-    return "categorical" if _are_categories(texts) or not texts.are_codes else _patterns()
-
-
-def _patterns() -> str:
-    return "character" if "character" in encodings() else "categorical"
+    return "categorical" if _are_categories(texts) or not texts.are_codes else "character"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.categorical import Categorical, TextCounts
 from argn_assets.encodings.datetime_relative import DatetimeRelative, DatetimeRelativePartial
-from argn_assets.tables.times_in_text import formats_that_fit, read_times
+from argn_assets.tables.times_in_text import as_read, formats_that_fit, read_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SequenceTexts:
         if not len(self.counts.counts):
             nulls = pl.Series([None] * self.counts.n_null, dtype=pl.Datetime("ms"))
             return DatetimeRelative.partial(nulls, np.zeros(len(nulls), dtype=np.uint64))
-        return self.times[_as_read(text_format)]
+        return self.times[as_read(text_format)]
 
 
 def count_sequence_texts(
@@ -38,14 +38,10 @@ def count_sequence_texts(
     """Count the texts of one batch, [B], of rows whose subjects and sequences are given as hashes, [B]."""
     counts = Categorical.partial(texts, subjects)
     formats = formats_that_fit(counts.counts["value"])
-    times = {_as_read(form): DatetimeRelative.partial(read_times(texts, form), subjects, sequences) for form in formats}
+    times = {as_read(form): DatetimeRelative.partial(read_times(texts, form), subjects, sequences) for form in formats}
     return SequenceTexts(counts, times)
 
 
 def never_fall(partials: Sequence[DatetimeRelativePartial]) -> bool:
     """Tell whether no moment lies before the one before it, and some sequence has two."""
     return any(len(p.gaps.lows) for p in partials) and not any(p.falls for p in partials)
-
-
-def _as_read(text_format: str) -> str:
-    return text_format.replace("%-", "%")  # with padding or without, the same texts read the same

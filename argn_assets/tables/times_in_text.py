@@ -11,10 +11,12 @@ import polars as pl
 from argn_assets.errors import SchemaError
 
 PROBE = 100  # texts tried before all are
+_IN_CAPITALS = ("%^b", "%b")  # how OCT is written; it is read as Oct is
 _DATE_SHAPES = {
     r"\d{4}-\d{2}-\d{2}": ("%Y-%m-%d",),
     r"\d{4}/\d{2}/\d{2}": ("%Y/%m/%d",),
     r"\d{4}\.\d{2}\.\d{2}": ("%Y.%m.%d",),
+    r"(?:1[89]|2[01])\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])": ("%Y%m%d",),  # other numbers have eight digits too
     r"\d{1,2}\.\d{1,2}\.\d{4}": ("%d.%m.%Y", "%-d.%-m.%Y"),
     r"\d{1,2}/\d{1,2}/\d{4}": ("%d/%m/%Y", "%-d/%-m/%Y", "%m/%d/%Y", "%-m/%-d/%Y"),
     r"\d{1,2}-\d{1,2}-\d{4}": ("%d-%m-%Y", "%-d-%-m-%Y", "%m-%d-%Y", "%-m-%-d-%Y"),
@@ -22,19 +24,32 @@ _DATE_SHAPES = {
     r"\d{1,2}/\d{1,2}/\d{2}": ("%d/%m/%y", "%-d/%-m/%y", "%m/%d/%y", "%-m/%-d/%y"),
     r"\d{1,2} [A-Z][a-z]+ \d{4}": ("%d %b %Y", "%-d %b %Y", "%d %B %Y", "%-d %B %Y"),
     r"\d{1,2}-[A-Z][a-z]{2}-\d{4}": ("%d-%b-%Y", "%-d-%b-%Y"),
+    r"\d{1,2}-[A-Z][a-z]{2}-\d{2}": ("%d-%b-%y", "%-d-%b-%y"),
+    r"\d{1,2}-[A-Z]{3}-\d{4}": ("%d-%^b-%Y", "%-d-%^b-%Y"),
+    r"\d{1,2}-[A-Z]{3}-\d{2}": ("%d-%^b-%y", "%-d-%^b-%y"),
+    r"\d{1,2}/[A-Z][a-z]{2}/\d{4}": ("%d/%b/%Y", "%-d/%b/%Y"),
     r"[A-Z][a-z]+ \d{1,2}, \d{4}": ("%b %d, %Y", "%b %-d, %Y", "%B %d, %Y", "%B %-d, %Y"),
+    r"[A-Z][a-z]+ \d{1,2} \d{4}": ("%b %d %Y", "%b %-d %Y", "%B %d %Y", "%B %-d %Y"),
 }
 _CLOCK_SHAPES = {
     r"\d{1,2}:\d{2}": ("%H:%M", "%-H:%M"),
     r"\d{1,2}:\d{2}:\d{2}": ("%H:%M:%S", "%-H:%M:%S"),
     r"\d{2}:\d{2}:\d{2}\.\d{3}": ("%H:%M:%S%.3f",),
+    r"\d{2}:\d{2}:\d{2},\d{3}": ("%H:%M:%S,%3f",),
     r"\d{2}:\d{2}:\d{2}\.\d{6}": ("%H:%M:%S%.6f",),
     r"\d{2}:\d{2}:\d{2}\.\d{9}": ("%H:%M:%S%.9f",),
-    r"\d{1,2}:\d{2} [AP]M": ("%I:%M %p", "%-I:%M %p"),
-    r"\d{1,2}:\d{2}:\d{2} [AP]M": ("%I:%M:%S %p", "%-I:%M:%S %p"),
+    r"\d{1,2}:\d{2} ?[AP]M": ("%I:%M %p", "%-I:%M %p", "%I:%M%p", "%-I:%M%p"),
+    r"\d{1,2}:\d{2}:\d{2} ?[AP]M": ("%I:%M:%S %p", "%-I:%M:%S %p", "%I:%M:%S%p", "%-I:%M:%S%p"),
+    r"\d{1,2}:\d{2} ?[ap]m": ("%I:%M %P", "%-I:%M %P", "%I:%M%P", "%-I:%M%P"),
+    r"\d{1,2}:\d{2}:\d{2} ?[ap]m": ("%I:%M:%S %P", "%-I:%M:%S %P", "%I:%M:%S%P", "%-I:%M:%S%P"),
+    r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d": ("%H%M%S",),
 }
 _DATE, _CLOCK = "|".join(_DATE_SHAPES), "|".join(_CLOCK_SHAPES)
-SHAPE = rf"^(?P<date>{_DATE})(?:(?P<between>[ T])(?P<clock>{_CLOCK})(?P<zone>Z| UTC| GMT| ?[+-]\d{{2}}:?\d{{2}})?)?$"
+_ZONE = r"Z| UTC| GMT| ?[+-]\d{2}:?\d{2}"
+SHAPE = (
+    rf"^(?:(?P<weekday>[A-Z][a-z]+)(?P<comma>,? ))?(?P<date>{_DATE})"
+    rf"(?:(?P<between> |T|, |:|)(?P<clock>{_CLOCK})(?P<zone>{_ZONE})?)?$"
+)
 
 
 def share_of_times(texts: pl.Series) -> float:
@@ -61,16 +76,23 @@ def formats_that_fit(texts: pl.Series) -> list[str]:
     """
     fitting: dict[str, str] = {}
     for candidate in _candidates(texts[0]) if len(texts) else ():
-        # 12/11/2024 is written with padding or without: the two formats say the same of it.
-        same = candidate.replace("%-", "%")
+        same = as_read(candidate)
         if same not in fitting and _fits(texts.head(PROBE), candidate) and _fits(texts, candidate):
             fitting[same] = candidate
     return list(fitting.values())
 
 
+def as_read(text_format: str) -> str:
+    """Return what a format shares with all that read the same texts as the same times.
+
+    12/11/2024 may be written with padding or without, 12 May 2024 with a short month or a long one.
+    """
+    return text_format.replace("%-", "%").replace("%B", "%b")
+
+
 def read_times(texts: pl.Series, text_format: str) -> pl.Series:
     """Return texts as moments, [N] of Datetime; SchemaError names the column if one is not written in the format."""
-    moments = _parse(texts, text_format)
+    moments = parse_times(texts, text_format)
     wrong = moments.null_count() - texts.null_count()
     if wrong:
         raise SchemaError(
@@ -82,7 +104,8 @@ def read_times(texts: pl.Series, text_format: str) -> pl.Series:
 
 def write_times(moments: pl.Series, text_format: str) -> pl.Series:
     """Write moments as text, [N]; what `read_times` read is written the same, down to milliseconds."""
-    return moments.dt.to_string(text_format)
+    texts = moments.dt.to_string(text_format.replace(*_IN_CAPITALS))
+    return texts.str.to_uppercase() if _IN_CAPITALS[0] in text_format else texts
 
 
 def _candidates(text: str) -> Iterator[str]:
@@ -90,11 +113,12 @@ def _candidates(text: str) -> Iterator[str]:
     match = re.match(SHAPE, text)
     if match is None:
         return
-    date, between, clock, zone = match.group("date", "between", "clock", "zone")
+    weekday, date, between, clock, zone = match.group("weekday", "date", "between", "clock", "zone")
+    day = f"{'%a' if len(weekday) == len('Mon') else '%A'}{match['comma']}" if weekday else ""
     dates = _formats(_DATE_SHAPES, date)
     clocks = _formats(_CLOCK_SHAPES, clock) if clock else [""]
     for date_format, clock_format in product(dates, clocks):
-        yield f"{date_format}{between or ''}{clock_format}{zone or ''}"
+        yield f"{day}{date_format}{between or ''}{clock_format}{zone or ''}"
 
 
 def _formats(shapes: dict[str, tuple[str, ...]], text: str) -> list[str]:
@@ -102,13 +126,15 @@ def _formats(shapes: dict[str, tuple[str, ...]], text: str) -> list[str]:
 
 
 def _fits(texts: pl.Series, text_format: str) -> bool:
-    moments = _parse(texts, text_format)
+    moments = parse_times(texts, text_format)
     return moments.null_count() == 0 and bool((write_times(moments, text_format) == texts).all())
 
 
-def _parse(texts: pl.Series, text_format: str) -> pl.Series:
+def parse_times(texts: pl.Series, text_format: str) -> pl.Series:
+    """Return texts as moments, [N] of Datetime; null where one is not written in the format."""
     if texts.dtype != pl.String:
         texts = texts.cast(pl.String)
+    text_format = text_format.replace(*_IN_CAPITALS)
     if "%M" not in text_format:
         return texts.str.to_date(text_format, strict=False).cast(pl.Datetime("ms"))
     unit = "ns" if text_format.find("%.9f") >= 0 else "us"
