@@ -118,7 +118,7 @@ def test_a_ref_that_others_moved_or_deleted_since_is_read_anew(tmp_path: Path) -
     for number in range(6, 9):
         theirs.move("current", {"move": number})
     assert [ref.sequence for ref in (ours.read("current"), theirs.read("current")) if ref] == [8, 8]
-    theirs.delete("current")
+    theirs.delete("current", through=8)
     assert ours.read("current") is None
     theirs.move("current", {"move": "first again"})
     newest = ours.read("current")

@@ -13,10 +13,11 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from argn_assets.errors import CorruptArtifact, UnsafeArchive, UnsafeName
 from argn_assets.store.names import check_path
+from argn_assets.store.port import Readable
 
 _BLOCK = 512
 _CHUNK = 1 << 20
@@ -34,13 +35,6 @@ _KINDS = {
     tarfile.XHDTYPE: "an extended header",
     tarfile.XGLTYPE: "a global header",
 }
-
-
-class Readable(Protocol):
-    """What gives the next bytes, at most `size` of them, and none at its end."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

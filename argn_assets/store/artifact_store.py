@@ -14,6 +14,7 @@ dangling reference (T21).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 
@@ -31,7 +32,7 @@ from argn_assets.store.collection import CollectionMethods
 from argn_assets.store.documents import JsonObject, seal, unseal
 from argn_assets.store.ids import ExecutionPath, parse_artifact_id
 from argn_assets.store.manifest import Manifest
-from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
+from argn_assets.store.names import check_dataset, check_path, check_pipeline_id, slug
 from argn_assets.store.port import Port, open_port, utc_now
 from argn_assets.store.records import ArtifactRecord, time_text
 from argn_assets.store.refs import RefLog
@@ -148,16 +149,19 @@ class ArtifactStore(CollectionMethods):
         """Store a manifest at its path, once.
 
         Raises:
-            MissingArtifact: a blob that it names is not there; nothing is written.
+            MissingArtifact: a blob or a manifest that it names is not there; no manifest is left.
             ArtifactConflict: another manifest is there.
         """
         path, text = check_path(manifest.path or ""), manifest.to_bytes()
-        for record in manifest.items:
-            self._touch_for(record, f"binaries/{manifest.dataset}/{record.path}")
-            for source in {source.manifest for source in record.depends_on} - {None, path}:
-                self._touch_for(record, str(source))
+        self._touch_named(manifest)
         if not self.port.publish(path, text):
             raise ArtifactConflict(f"{path} is committed already; a repeated step needs the next attempt number.")
+        try:
+            # Whoever was put to sleep before it was visible may have outlived the grace period.
+            self._touch_named(manifest)
+        except MissingArtifact:
+            self.port.delete(path)
+            raise
 
     def reuse_manifest(self, path: str) -> Manifest:
         """Return a manifest whose artifacts are to be used again, and make it young: no collector takes it for now.
@@ -186,12 +190,9 @@ class ArtifactStore(CollectionMethods):
             MissingArtifact: no such run, or it has no such artifact, or no ref leads to one.
         """
         wanted = parse_artifact_id(artifact_id)
-        paths = self._published(dataset) if run is None else self._committed(dataset, run, wanted)
-        for path in paths:
-            manifest = self.read_manifest(path)
-            # The folder carries eight digits of the run's id only.
-            is_asked = run is None or run == path.split("/")[2] or run == manifest.run_id
-            if is_asked and any(item.artifact_id == artifact_id for item in manifest.items):
+        manifests = self._published(dataset) if run is None else self._committed(dataset, run, wanted)
+        for manifest in manifests:
+            if any(item.artifact_id == artifact_id for item in manifest.items):
                 return manifest.record(artifact_id)
         where = f"run {run}" if run else "what its refs point to"
         raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
@@ -199,30 +200,43 @@ class ArtifactStore(CollectionMethods):
     def _place(self) -> ArtifactStore:
         return self
 
-    def _touch_for(self, record: ArtifactRecord, path: str) -> None:
-        """Make what a record names young, so that it is there when its manifest is."""
-        try:
-            self.port.touch(path)
-        except MissingArtifact as error:
-            raise MissingArtifact(
-                f"{path} of {record.artifact_id} is gone before its manifest; register again."
-            ) from error
+    def _touch_named(self, manifest: Manifest) -> None:
+        """Make all that a manifest names young, so that it is there when the manifest is."""
+        for record in manifest.items:
+            sources = {source.manifest for source in record.depends_on} - {None, manifest.path}
+            for path in (f"binaries/{manifest.dataset}/{record.path}", *map(str, sources)):
+                try:
+                    self.port.touch(path)
+                except MissingArtifact as error:
+                    raise MissingArtifact(
+                        f"{path} of {record.artifact_id} is gone before its manifest; register again."
+                    ) from error
 
-    def _published(self, dataset: str) -> Iterator[str]:
-        """Yield the manifests that the refs of a data set point to."""
-        refs = self.refs(dataset)
-        for ref in map(refs.read, refs.names()):
-            if ref is not None and isinstance(ref.value.get("manifest"), str):
-                yield str(ref.value["manifest"])
+    def _published(self, dataset: str) -> Iterator[Manifest]:
+        """Yield what the refs of a data set point to: by the refs of its assets first, then by those of other names."""
+        refs, others = self.refs(dataset), []
+        for name in refs.names():
+            for path in refs.manifests_of(name):
+                manifest = self.read_manifest(path)
+                # `trained_artifact`, and `trained_artifact.0_all` of a branch
+                if name.partition(".")[0] == slug(manifest.name):
+                    yield manifest
+                else:
+                    others.append(manifest)
+        yield from others
 
-    def _committed(self, dataset: str, run: str, wanted: ExecutionPath) -> Iterator[str]:
+    def _committed(self, dataset: str, run: str, wanted: ExecutionPath) -> Iterator[Manifest]:
         """Yield the manifests of one step of a run, the last attempt first."""
         for folder in self._folders_of(dataset, run):
             steps = f"runs/{dataset}/{folder}/{wanted.pipeline_id}"
             found = [name.rpartition(".") for name in self.port.names(steps)]
             attempts = [int(attempt) for step, _, attempt in found if step == wanted.step_name and attempt.isdecimal()]
             for attempt in sorted(attempts, reverse=True):
-                yield manifest_path(dataset, folder, wanted, attempt)
+                with suppress(MissingArtifact):  # a commit that was cut short leaves an empty folder
+                    manifest = self.read_manifest(manifest_path(dataset, folder, wanted, attempt))
+                    # The folder carries eight digits of the run's id only.
+                    if run in (folder, manifest.run_id):
+                        yield manifest
 
     def _folders_of(self, dataset: str, run: str) -> Iterator[str]:
         """Yield the folders that a run may have, by its id or folder, the last day first; each once."""

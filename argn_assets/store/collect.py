@@ -10,10 +10,13 @@
 4. A manifest or ref that cannot be read, or is of a later version, stops the collection before anything goes: it may
    name what looks unused.
 5. Just before blobs go, the manifests that appeared since the first look are read as well.
+6. A commit looks once more when its manifest is visible, and takes it back if something that it names has gone.
+7. A ref to a manifest that is not there stops the collection: a part of the store is not mounted, or was lost, and what
+   it names looks unused.
 
-Rule 2 is exact in folders and in memory. Object stores have no removal on condition of an age: there the look is one
-request before the delete, and rule 5 and a long grace period have to do. Clocks of writers and collectors must agree to
-a fraction of the grace period; what bears a time to come counts as young.
+Rules 2 and 6 are exact in folders and in memory. Object stores have no removal on condition of an age: there the look
+is one request before the delete, and rule 5 and a long grace period have to do. Clocks of writers and collectors must
+agree to a fraction of the grace period; what bears a time to come counts as young.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argn_assets.errors import ConfigError, MissingArtifact, UnsafeName
@@ -30,8 +33,10 @@ from argn_assets.store.retention import Retention, expired_steps
 from argn_assets.store.steps import (
     CommittedStep,
     all_steps,
+    as_listed,
     dependents_first,
     list_manifests,
+    manifest_ages,
     read_steps,
     with_sources,
 )
@@ -42,6 +47,11 @@ if TYPE_CHECKING:
 
 GRACE_PERIOD_HOURS = 24.0  # longer than the longest step, and than clocks may differ
 _BATCH = 1000
+_DEPTH = 2  # slashes in binaries/<data set>/<blob>
+_LOST = (
+    "{ref} points to {path}, which is not there: a part of the store is not mounted, or was lost, and what it names "
+    "looks unused. Nothing was removed. Mount or restore it; else materialise the asset again, or remove the pin."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -102,13 +112,18 @@ class Collector:
         return [blob for blob in self.unnamed_blobs(dataset) if blob.touched_at <= self.grace_begins]
 
     def delete_orphans(self, dataset: str) -> Collected:
-        """Remove orphaned blobs and unfinished files; raises as `read_steps`."""
-        return self._remove([dataset], all_steps(self.store, [check_dataset(dataset)]), [])
+        """Remove orphaned blobs and unfinished files; raises as `collect`."""
+        steps = all_steps(self.store, [check_dataset(dataset)])
+        self._kept_by_refs(steps)
+        return self._remove([dataset], steps, [])
 
     def collect(self, dataset: str, retention: Retention) -> Collected:
-        """Remove manifests that are not kept, then blobs that are orphans, then unfinished files; see `read_steps`.
+        """Remove manifests that are not kept, then blobs that are orphans, then unfinished files.
 
         Training states go when they are older than `retention.days`: nobody went on from them.
+
+        Raises:
+            MissingArtifact: a ref points to a manifest that is not there (rule 7); and as `read_steps`.
         """
         check_dataset(dataset)
         if not self._steps:
@@ -118,7 +133,7 @@ class Collector:
             dataset,
             steps,
             retention=retention,
-            named_by_refs=self._kept_by_refs(),
+            named_by_refs=self._kept_by_refs(steps),
             now=self.now,
             touched_before=self.grace_begins,
         )
@@ -134,7 +149,7 @@ class Collector:
         done.size_bytes += sum(old[path] for path in done.training_states)
 
     def clean_run(self, run: str) -> Collected:
-        """Remove what a failed run left that is past its grace period and that nobody names; raises as `read_steps`.
+        """Remove what a failed run left that is past its grace period and that nobody names; raises as `collect`.
 
         Args:
             run: the run's id or folder.
@@ -143,7 +158,7 @@ class Collector:
         mine = {step.path: step for step in steps if run in (step.run, step.run_id)}
         old = {path for path, step in mine.items() if step.touched_at <= self.grace_begins}
         others = {step.path for step in steps} - old
-        kept = with_sources(others | self._kept_by_refs(), {step.path: step for step in steps})
+        kept = with_sources(others | self._kept_by_refs(steps), {step.path: step for step in steps})
         going = dependents_first(mine[path] for path in old - kept)
         return self._remove(sorted({step.dataset for step in mine.values()}), steps, going)
 
@@ -153,29 +168,27 @@ class Collector:
         What is pinned stays, and what other pipelines' artifacts were made from.
 
         Raises:
-            MissingArtifact: no data set has such a pipeline; and as `read_steps`.
+            MissingArtifact: no data set has such a pipeline; and as `collect`.
         """
         check_pipeline_id(pipeline_id)
+        # No grace period: what is removed must be as it was before the first look at what was made from it.
+        ages = manifest_ages(self.store, self.store.datasets())
         steps = all_steps(self.store)
-        mine = {step.path: step for step in steps if step.pipeline_id == pipeline_id}
+        mine = {step.path: step for step in as_listed(steps, ages) if step.pipeline_id == pipeline_id}
         if not mine:
             raise MissingArtifact(f"no data set in {self.store.url} has a pipeline {pipeline_id}.")
+        self._kept_by_refs(steps)
         pins = [pin for dataset in self.port.names("refs") for pin in self.store.refs(dataset).pins().values()]
         others = {step.path for step in steps} - mine.keys()
         kept = with_sources(others.union(*pins), {step.path: step for step in steps})
         going = dependents_first(mine[path] for path in mine.keys() - kept)
         refs = self._remove_refs({step.path for step in going})
-        done = self._remove(sorted({step.dataset for step in going}), steps, going, manifests_before=self.now)
+        done = self._remove(sorted({step.dataset for step in going}), steps, going)
         done.refs = refs
         return done
 
     def _remove(
-        self,
-        datasets: Iterable[str],
-        steps: Sequence[CommittedStep],
-        going: Sequence[CommittedStep],
-        *,
-        manifests_before: datetime | None = None,
+        self, datasets: Iterable[str], steps: Sequence[CommittedStep], going: Sequence[CommittedStep]
     ) -> Collected:
         """Remove the manifests `going` (rule 3), then what is orphaned in `datasets`, then unfinished files.
 
@@ -183,9 +196,8 @@ class Collector:
             datasets: whose blobs may go.
             steps: all that there are in these, and whatever else.
             going: those of them that go, what was made from others first.
-            manifests_before: manifests that were touched later stay; None: the beginning of the grace period.
         """
-        done = Collected(manifests=self._remove_manifests(going, manifests_before or self.grace_begins))
+        done = Collected(manifests=self._remove_manifests(going))
         gone = set(done.manifests)
         for dataset in datasets:
             left = [step for step in steps if step.dataset == dataset and step.path not in gone]
@@ -203,27 +215,20 @@ class Collector:
         removed = []
         for dataset in self.port.names("refs"):
             refs = self.store.refs(dataset)
-            for name, kept in refs.kept_manifests().items():
-                if not manifests.isdisjoint(kept):
+            for name in self.port.names(f"refs/{dataset}"):
+                ref = refs.read(name)
+                if ref is not None and not manifests.isdisjoint(ref.manifests):
                     removed.append(f"{dataset}/{name}")
                     if not self.dry_run:
-                        refs.delete(name)
+                        refs.delete(name, through=ref.sequence)
         return removed
 
-    def _remove_manifests(self, going: Sequence[CommittedStep], before: datetime) -> list[str]:
-        """Remove manifests in this order; one that was used meanwhile stays, with all that it was made from."""
+    def _remove_manifests(self, going: Sequence[CommittedStep]) -> list[str]:
         if self.dry_run:
             return [step.path for step in going]
-        by_path = {step.path: step for step in going}
-        removed: list[str] = []
-        spared: set[str] = set()
-        for step in going:
-            if step.path not in spared and self.port.remove_old([step.path], before):
-                self.store.forget_manifest(step.path)
-                self._steps.pop(step.path, None)
-                removed.append(step.path)
-            else:
-                spared |= with_sources([step.path], by_path)
+        removed = remove_manifests(self.store, going)
+        for path in removed:
+            self._steps.pop(path, None)
         return removed
 
     def _remove_blobs(self, dataset: str, steps: Sequence[CommittedStep]) -> Collected:
@@ -239,15 +244,28 @@ class Collector:
         removed: list[str] = []
         for start in range(0, len(orphans), _BATCH):
             new = [entry for entry in list_manifests(self.store, dataset) if entry.path not in known]
-            named = _names(dataset, read_steps(self.store, new))
+            named = named_blobs(dataset, read_steps(self.store, new))
             batch = [path for path in orphans[start : start + _BATCH] if path not in named]
             removed += self.port.remove_old(batch, self.grace_begins)
         return removed
 
-    def _kept_by_refs(self) -> set[str]:
-        """Return the manifests that refs and pins of all data sets point to."""
-        refs = [self.store.refs(dataset).kept_manifests() for dataset in self.port.names("refs")]
-        return {path for kept in refs for paths in kept.values() for path in paths}
+    def _kept_by_refs(self, steps: Iterable[CommittedStep]) -> set[str]:
+        """Return the manifests that refs and pins of all data sets point to.
+
+        Raises:
+            MissingArtifact: one of them is neither among `steps` nor there (rule 7).
+        """
+        known = {step.path for step in steps}
+        kept: set[str] = set()
+        for dataset in self.port.names("refs"):
+            refs = self.store.refs(dataset)
+            for name in self.port.names(f"refs/{dataset}"):
+                for path in refs.manifests_of(name):
+                    # Looked at again: it may have been deleted with its manifest in between.
+                    if path not in known and self.port.size(path) is None and path in refs.manifests_of(name):
+                        raise MissingArtifact(_LOST.format(ref=f"refs/{dataset}/{name}", path=path))
+                    kept.add(path)
+        return kept
 
     def _remove_unfinished(self) -> list[str]:
         left = self.port.unfinished(self.now - self.grace_begins)
@@ -260,17 +278,36 @@ class Collector:
 def _unnamed(blobs: Iterable[Entry], steps: Iterable[CommittedStep]) -> list[Entry]:
     """Return the blobs of a data set that none of its steps name, sorted; names that we do not give are left alone."""
     named = {name for step in steps for name in step.blobs}
-    found = [blob for blob in blobs if blob.path.split("/", 2)[2] not in named and _is_path(blob.path)]
+    found = [blob for blob in blobs if blob.path.split("/", 2)[2] not in named and is_ours(blob.path)]
     return sorted(found, key=lambda blob: blob.path)
 
 
-def _names(dataset: str, steps: Iterable[CommittedStep]) -> set[str]:
+def remove_manifests(store: ArtifactStore, going: Sequence[CommittedStep]) -> list[str]:
+    """Remove manifests in this order; one that was used since it was listed stays, with all that it was made from."""
+    by_path = {step.path: step for step in going}
+    removed: list[str] = []
+    spared: set[str] = set()
+    for step in going:
+        if step.path not in spared and store.port.remove_old([step.path], step.touched_at):
+            store.forget_manifest(step.path)
+            removed.append(step.path)
+        else:
+            spared |= with_sources([step.path], by_path)
+    return removed
+
+
+def named_blobs(dataset: str, steps: Iterable[CommittedStep]) -> set[str]:
+    """Return the paths of the blobs that steps of a data set name, relative to the root."""
     return {f"binaries/{dataset}/{name}" for step in steps for name in step.blobs}
 
 
-def _is_path(path: str) -> bool:
+def is_ours(path: str) -> bool:
+    """Say whether the store puts blobs under such a path: a name that it gives, and no folder below the data set's.
+
+    What lies in a folder there may be anybody's: a link may lead to it.
+    """
     try:
         check_path(path)
     except UnsafeName:
         return False
-    return True
+    return path.count("/") == _DEPTH

@@ -67,10 +67,21 @@ def parse(text: bytes, path: str) -> JsonObject:
 def check_seal(document: JsonObject, path: str) -> JsonObject:
     """Return a parsed document without its hash; CorruptArtifact if they do not belong together."""
     content = {key: value for key, value in document.items() if key != HASH_FIELD}
-    found, expected = digest(canonical_json(content)), str(document.get(HASH_FIELD, "a document with a hash"))
+    found, expected = content_digest(content, path), str(document.get(HASH_FIELD, "a document with a hash"))
     if found != expected:
         raise CorruptArtifact(path, expected, found)
     return content
+
+
+def content_digest(content: JsonObject, path: str) -> str:
+    """Return the hash of parsed content; CorruptArtifact if it holds what JSON cannot say.
+
+    YAML has infinities, bytes, sets and keys that are no text, and a number in JSON can be too large for a float.
+    """
+    try:
+        return digest(canonical_json(content))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CorruptArtifact(path, "a document of plain JSON values", f"one with others: {error}") from error
 
 
 def unseal(text: bytes, path: str) -> JsonObject:

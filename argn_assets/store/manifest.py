@@ -19,11 +19,12 @@ from argn_assets.store.documents import (
     JsonValue,
     canonical_json,
     check_seal,
+    content_digest,
     digest,
     parse,
     seal,
 )
-from argn_assets.store.records import ArtifactRecord, plain, read_time, split_known
+from argn_assets.store.records import ArtifactRecord, check_kind, plain, read_time, split_known
 
 SCHEMA_VERSION = "2.0"
 REGISTRY_VERSION = 1
@@ -115,7 +116,7 @@ class Manifest:
             raise CorruptArtifact(where, f"a manifest of version {SCHEMA_VERSION}", f"{error!r}") from error
         # A field that somebody added says nothing that this version reads, so it may stand beside the hash. Without a
         # hash the manifest was written by somebody else: the digests of its items still guard what it names.
-        known = digest(canonical_json(manifest.without_extra()._document()))
+        known = content_digest(manifest.without_extra()._document(), where)
         if document.get(HASH_FIELD, known) != known:
             check_seal(document, where)
         return manifest
@@ -152,6 +153,7 @@ def _manifest(content: JsonObject, path: str | None) -> Manifest:
     artifacts: dict[str, Any] = {**cast("Mapping[str, Any]", content.pop("artifacts"))}
     items, _ = artifacts.pop("items"), artifacts.pop("registry_version")
     values = split_known(Manifest, {**content, **({"artifacts": artifacts} if artifacts else {})})
+    check_kind(values, str, "uid", "pipeline_id", "name", "dataset")
     values["created_at"] = read_time(values["created_at"])
     values["predictions"] = tuple(dict(row) for row in values.get("predictions", ()))
     return Manifest(**values, items=tuple(ArtifactRecord.from_document(item, path) for item in items), path=path)

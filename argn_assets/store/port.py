@@ -18,15 +18,15 @@ import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from io import FileIO
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from uuid import uuid4
 
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
@@ -57,6 +57,13 @@ class Entry:
     path: str
     size_bytes: int
     touched_at: datetime
+
+
+class Readable(Protocol):
+    """What gives the next bytes, at most `size` of them, and none at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes."""
 
 
 class Port(ABC):
@@ -101,23 +108,29 @@ class Port(ABC):
 
     def read(self, path: str) -> bytes:
         """Return an object's bytes; MissingArtifact if there is none."""
-        with self.open(path) as stream:
+        with self._opened(path) as stream:
             return stream.read()
 
     def read_hashed(self, path: str) -> tuple[bytes, str]:
         """Return an object's bytes and `sha256:<64 hex>` of them; MissingArtifact if there is none."""
-        with self.open(path) as stream:
+        with self._opened(path) as stream:
             return read_hashed(stream)
 
     @contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
-        """Open an object for reading, as a context; MissingArtifact if there is none."""
-        with self._reported("read", path), self._open(check_path(path)) as stream:
-            yield stream
+    def open(self, path: str) -> Iterator[Readable]:
+        """Open an object for reading in pieces, as a context; MissingArtifact if there is none.
+
+        Its reads raise the store's errors. What the caller does meanwhile raises its own: a full disk that the bytes
+        are copied to is not the store's.
+        """
+        with self._reported("read", path):
+            stream = self._open(check_path(path))
+        with stream:
+            yield _Reported(stream, partial(self._reported, "read", path))
 
     def digest(self, path: str) -> str:
         """Return `sha256:<64 hex>` of the stored bytes without holding them; MissingArtifact if there are none."""
-        with self.open(path) as stream:
+        with self._opened(path) as stream:
             return f"sha256:{hashlib.file_digest(cast(FileIO, stream), 'sha256').hexdigest()}"
 
     def size(self, path: str) -> int | None:
@@ -172,9 +185,19 @@ class Port(ABC):
 
     def remove_old(self, paths: Iterable[str], before: datetime) -> list[str]:
         """Remove those of the objects that nobody created or touched after `before`, for good; return their paths."""
+        return self._remove((path, before) for path in paths)
+
+    def remove_listed(self, entries: Iterable[Entry]) -> list[str]:
+        """Remove those of the objects that nobody created or touched since they were listed; return their paths.
+
+        No clock is asked: an object is as it was listed or it is not.
+        """
+        return self._remove((entry.path, entry.touched_at) for entry in entries)
+
+    def _remove(self, wanted: Iterable[tuple[str, datetime]]) -> list[str]:
         removed: list[str] = []
         try:
-            for path in paths:
+            for path, before in wanted:
                 try:
                     with self._reported("remove", path):
                         if self._remove_old(check_path(path), before):
@@ -200,7 +223,7 @@ class Port(ABC):
         return sorted(left)
 
     @contextmanager
-    def spool(self, stream: BinaryIO) -> Iterator[tuple[Path, str, int]]:
+    def spool(self, stream: Readable) -> Iterator[tuple[Path, str, int]]:
         """Copy a stream to an unfinished file, as a context which removes it; give file, `sha256:<64 hex>` and size.
 
         Raises:
@@ -263,12 +286,18 @@ class Port(ABC):
         """Say whether a put that failed has worked all the same."""
         try:
             found = self.digest(path)
-        except (MissingArtifact, StoreUnavailable):
+            if isinstance(content, bytes):
+                return found == f"sha256:{hashlib.sha256(content).hexdigest()}"
+            with content.open("rb") as stream:
+                return found == f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+        except (MissingArtifact, StoreUnavailable, OSError):  # OSError: the file is what failed
             return False
-        if isinstance(content, bytes):
-            return found == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        with content.open("rb") as stream:
-            return found == f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[BinaryIO]:
+        """Open an object for the verbs of this class, which do nothing but read meanwhile."""
+        with self._reported("read", path), self._open(check_path(path)) as stream:
+            yield stream
 
     @contextmanager
     def _reported(self, verb: str, path: str) -> Iterator[None]:
@@ -279,6 +308,17 @@ class Port(ABC):
             raise MissingArtifact(f"{self.url}/{path} is not in the store.") from error
         except self.errors as error:
             raise _unavailable(verb, f"{self.url}/{path}", error) from error
+
+
+class _Reported:
+    """A stream whose reads raise the store's errors."""
+
+    def __init__(self, stream: BinaryIO, reported: Callable[[], AbstractContextManager[None]]):
+        self._stream, self._reported = stream, reported
+
+    def read(self, size: int, /) -> bytes:
+        with self._reported():
+            return self._stream.read(size)
 
 
 def open_port(url: str, options: Mapping[str, object] | None = None) -> Port:

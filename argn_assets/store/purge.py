@@ -1,22 +1,35 @@
 """Purge: a data set leaves the store, whatever state it is in.
 
 Refs, manifests, blobs, in this order, then what is weak: training states and the entries of the action cache, which
-hold column names and a few synthetic rows. What was made from something goes before it. There is no grace period: what
-is made or used after the call began stays; a step that runs meanwhile finds its blobs gone at its commit, and fails.
+hold column names and a few synthetic rows. What was made from something goes before it. There is no grace period, and
+no clock is asked: what is there when the call begins goes, unless somebody uses it from then on. A manifest that stays
+so keeps its sources and its blobs; a step that is about to be committed finds its blobs gone, and fails.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from argn_assets.errors import StoreError
-from argn_assets.store.collect import Collected
+from argn_assets.store.collect import Collected, is_ours, named_blobs, remove_manifests
 from argn_assets.store.names import check_dataset
-from argn_assets.store.steps import CommittedStep, all_steps, dependents_first, list_manifests, read_steps
+from argn_assets.store.steps import (
+    CommittedStep,
+    all_steps,
+    as_listed,
+    dependents_first,
+    list_manifests,
+    manifest_ages,
+    read_steps,
+    with_sources,
+)
 
 if TYPE_CHECKING:
     from argn_assets.store.artifact_store import ArtifactStore
+    from argn_assets.store.port import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -24,33 +37,48 @@ _log = logging.getLogger(__name__)
 def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Collected:
     """Remove everything of a data set: refs and pins, manifests, blobs of any age, moved aside or not, training states.
 
-    Manifests that cannot be read go too.
+    Manifests that cannot be read go too. Files that the store never wrote are left, and logged.
 
     Raises:
         StoreError: artifacts of other data sets were made from some of this one; they are named.
     """
     port, refs = store.port, store.refs(dataset)
-    _check_nobody_needs(store, dataset)
-    names, manifests = port.names(f"refs/{dataset}"), _in_order_of_removal(store, dataset)
-    entries = [*port.entries(f"binaries/{dataset}"), *port.entries(f"quarantine/{dataset}")]
+    newest = {name: refs.newest(name) for name in port.names(f"refs/{dataset}")}
+    ages = manifest_ages(store, [check_dataset(dataset)])
+    blobs = _ours(entry for place in ("binaries", "quarantine") for entry in port.entries(f"{place}/{dataset}"))
     states = store.training_states.entries(dataset)
-    sizes = {entry.path: entry.size_bytes for entry in (*entries, *states)}
-    # Another clock may have stamped what is there: what is listed goes, unless it is touched from here on.
-    listed = max([store.now(), *(entry.touched_at for entry in (*entries, *states, *list_manifests(store, dataset)))])
-    done = Collected(refs=[f"{dataset}/{name}" for name in names], manifests=manifests)
-    done.blobs, done.training_states = sorted(entry.path for entry in entries), [entry.path for entry in states]
+    # After the listings: who comes to need something of this data set from now on touches it, and it stays.
+    _check_nobody_needs(store, dataset)
+    going, unreadable = _in_order_of_removal(store, dataset, ages)
+    done = Collected(
+        refs=[f"{dataset}/{name}" for name in newest],
+        manifests=[*(step.path for step in going), *(entry.path for entry in unreadable)],
+        blobs=[entry.path for entry in blobs],
+        training_states=[entry.path for entry in states],
+    )
     if not dry_run:
-        for name in names:
-            refs.delete(name)
-        done.manifests = [path for path in manifests if port.remove_old([path], listed)]
-        for path in done.manifests:
-            store.forget_manifest(path)
-        done.blobs = port.remove_old(done.blobs, listed)
-        done.training_states = port.remove_old(done.training_states, listed)
+        for name, sequence in newest.items():
+            refs.delete(name, through=sequence)
+        done.manifests = [*remove_manifests(store, going), *port.remove_listed(unreadable)]
+        kept = named_blobs(dataset, read_steps(store, list_manifests(store, dataset)))
+        done.blobs = port.remove_listed(entry for entry in blobs if entry.path not in kept)
+        done.training_states = port.remove_listed(states)
         store.actions.drop_all_of(dataset)
         _log.info("purged %s: %d manifests, %d blobs", dataset, len(done.manifests), len(done.blobs))
+    sizes = {entry.path: entry.size_bytes for entry in (*blobs, *states)}
     done.size_bytes = sum(sizes[path] for path in (*done.blobs, *done.training_states))
     return done
+
+
+def _ours(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the files that the store wrote, sorted; log the others, which nobody but their owner should remove."""
+    ours = []
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        if is_ours(entry.path):
+            ours.append(entry)
+        else:
+            _log.warning("%s is no file of the store and is left there; remove it by hand.", entry.path)
+    return ours
 
 
 def _check_nobody_needs(store: ArtifactStore, dataset: str) -> None:
@@ -64,13 +92,21 @@ def _check_nobody_needs(store: ArtifactStore, dataset: str) -> None:
         )
 
 
-def _in_order_of_removal(store: ArtifactStore, dataset: str) -> list[str]:
-    """Return the paths of all manifests of a data set, those that cannot be read last."""
+def _in_order_of_removal(
+    store: ArtifactStore, dataset: str, ages: Mapping[str, datetime]
+) -> tuple[list[CommittedStep], list[Entry]]:
+    """Return the manifests that go, in the order of their removal, and those of them that cannot be read.
+
+    What is not in `ages` was committed since, and stays with all that it was made from.
+    """
     steps: list[CommittedStep] = []
     unreadable = []
-    for entry in list_manifests(store, check_dataset(dataset)):
+    for entry in list_manifests(store, dataset):
         try:
             steps += read_steps(store, [entry])
         except StoreError:
-            unreadable.append(entry.path)
-    return [*(step.path for step in dependents_first(steps)), *unreadable]
+            unreadable.append(entry)
+    going = as_listed(steps, ages)
+    new = {step.path for step in steps} - {step.path for step in going}
+    kept = with_sources(new, {step.path: step for step in steps})
+    return dependents_first(step for step in going if step.path not in kept), unreadable

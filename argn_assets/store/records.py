@@ -41,6 +41,14 @@ class Dependency:
     manifest: str | None = None
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Dependency:
+        """Read a source of an item; KeyError or TypeError if it is not one."""
+        check_kind(document, str, "artifact_id", "content_hash")
+        if document.get("manifest") is not None:
+            check_kind(document, str, "manifest")
+        return cls(**split_known(cls, document))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Producer:
@@ -117,13 +125,22 @@ class ArtifactRecord:
     def from_document(cls, document: Mapping[str, Any], manifest: str | None) -> ArtifactRecord:
         """Read an item of the manifest at path `manifest`; KeyError, TypeError or ValueError if it is not one."""
         values = split_known(cls, document)
+        values.setdefault("name", values["class_name"])
+        check_kind(values, str, "artifact_id", "name", "content_hash", "data_hash", "path", "class_name", "format")
+        check_kind(values, int, "size_bytes", "step_index")
         values["branch_path"] = tuple(values.get("branch_path", ()))
         values["artifact_type"] = ArtifactType(values["artifact_type"])
         values["created_at"] = read_time(values["created_at"])
-        values["depends_on"] = tuple(Dependency(**split_known(Dependency, it)) for it in values.get("depends_on", ()))
+        values["depends_on"] = tuple(map(Dependency.from_document, values.get("depends_on", ())))
         values["producer"] = Producer(**split_known(Producer, values.get("producer", {})))
-        values.setdefault("name", values["class_name"])
         return cls(**values, manifest=manifest)
+
+
+def check_kind(document: Mapping[str, Any], kind: type, *names: str) -> None:
+    """Raise KeyError or TypeError unless these fields are there and of one kind: people write what they like."""
+    for name in names:
+        if not isinstance(document[name], kind):
+            raise TypeError(f"{name} is {document[name]!r:.80}, not of type {kind.__name__}")
 
 
 def plain(thing: object, *, leave_out: frozenset[str] = frozenset()) -> JsonObject:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -42,6 +43,14 @@ class Ref:
     value: Mapping[str, JsonValue]
     moved_at: datetime
 
+    @property
+    def manifests(self) -> tuple[str, ...]:
+        """The manifests that it keeps: those of a pin, or the one that is published."""
+        pinned, published = self.value.get("pin"), self.value.get("manifest")
+        if isinstance(pinned, list):
+            return tuple(map(str, pinned))
+        return (published,) if isinstance(published, str) else ()
+
 
 class RefLog:
     """The refs of one data set."""
@@ -57,7 +66,7 @@ class RefLog:
     def pins(self) -> dict[str, tuple[str, ...]]:
         """Return pin → the manifests that it keeps, sorted by name; CorruptArtifact if the newest file is bad."""
         names = [name for name in self._port.names(self._folder) if name.startswith(_PIN)]
-        found = {name.removeprefix(_PIN): _pinned(self.read(name)) for name in names}
+        found = {name.removeprefix(_PIN): self.manifests_of(name) for name in names}
         return {name: manifests for name, manifests in found.items() if manifests}
 
     def pin(self, name: str, manifests: Iterable[str]) -> Ref:
@@ -82,28 +91,33 @@ class RefLog:
             raise MissingArtifact(f"{self._folder} has no pin {name!r}; there are {', '.join(pins) or 'none'}.")
         self.move(_PIN + name, {"pin": []})
 
-    def kept_manifests(self) -> dict[str, tuple[str, ...]]:
-        """Return ref or pin → the manifests that it keeps; CorruptArtifact if the newest file of one is bad."""
-        return {name: self.manifests_of(name) for name in self._port.names(self._folder)}
-
     def manifests_of(self, name: str) -> tuple[str, ...]:
         """Return the manifests that a ref or pin (`pin.<name>`) points to now."""
         ref = self.read(name)
-        return _pinned(ref) or _published(ref)
+        return ref.manifests if ref else ()
 
-    def delete(self, name: str) -> None:
-        """Remove a ref with its history, oldest move first, so that it never points to where it pointed before."""
+    def delete(self, name: str, *, through: int) -> None:
+        """Remove the moves of a ref up to number `through`, oldest first: it never points to where it pointed before.
+
+        A move that another writer made since stays, and with it the ref.
+        """
         for sequence in sorted(self._sequences(name)):
-            self._port.delete(self._path(name, sequence))
+            if sequence <= through:
+                self._port.delete(self._path(name, sequence))
 
     def read(self, name: str) -> Ref | None:
-        """Return where a ref points, None if it was never moved.
+        """Return where a ref points, None if it was never moved, or deleted.
 
         Raises:
             CorruptArtifact: its newest file went bad; an older one is not taken for it.
         """
-        sequence = self._newest(name)
-        return self._at(name, sequence) if sequence else None
+        with suppress(MissingArtifact):  # deleted between the two looks
+            return self._newest_ref(name)
+        return self._newest_ref(name)
+
+    def newest(self, name: str) -> int:
+        """Return the number of a ref's last move, 0 if there was none; its file is not read."""
+        return max(self._sequences(name), default=0)
 
     def history(self, name: str) -> tuple[Ref, ...]:
         """Return where a ref pointed, oldest first."""
@@ -140,7 +154,11 @@ class RefLog:
             raise RefConflict(f"{self._folder}/{name}: another writer made move {ref.sequence} first. Read it again.")
         return ref
 
-    def _newest(self, name: str) -> int:
+    def _newest_ref(self, name: str) -> Ref | None:
+        sequence = self._last_move(name)
+        return self._at(name, sequence) if sequence else None
+
+    def _last_move(self, name: str) -> int:
         """Return the number of the last move, 0 if there was none."""
         # Moves have no gaps: from the last one that was seen here the newest is found without a listing of them all.
         sequence = self._seen.get(name, 0)
@@ -148,7 +166,7 @@ class RefLog:
             while self._port.size(self._path(name, sequence + 1)) is not None:
                 sequence += 1
         else:
-            sequence = max(self._sequences(name), default=0)
+            sequence = self.newest(name)
         self._seen[name] = sequence
         return sequence
 
@@ -159,20 +177,14 @@ class RefLog:
     def _at(self, name: str, sequence: int) -> Ref:
         path = self._path(name, sequence)
         stored = unseal(self._port.read(path), path)
-        if (stored["ref"], stored["sequence"]) != (name, sequence):
-            raise CorruptArtifact(path, f"move {sequence} of {name}", f"move {stored['sequence']} of {stored['ref']}")
-        value = cast("Mapping[str, JsonValue]", stored["value"])
-        return Ref(name=name, sequence=sequence, value=value, moved_at=read_time(str(stored["moved_at"])))
+        try:
+            found, value, moved_at = (stored["ref"], stored["sequence"]), stored["value"], str(stored["moved_at"])
+            ref = Ref(name=name, sequence=sequence, value=dict(cast("JsonObject", value)), moved_at=read_time(moved_at))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptArtifact(path, f"move {sequence} of {name}", f"another document ({error!r})") from error
+        if found != (name, sequence):
+            raise CorruptArtifact(path, f"move {sequence} of {name}", f"move {found[1]} of {found[0]}")
+        return ref
 
     def _path(self, name: str, sequence: int) -> str:
         return f"{self._folder}/{name}/{sequence:012d}.json"
-
-
-def _pinned(ref: Ref | None) -> tuple[str, ...]:
-    found = ref.value.get("pin") if ref else None
-    return tuple(map(str, found)) if isinstance(found, list) else ()
-
-
-def _published(ref: Ref | None) -> tuple[str, ...]:
-    found = ref.value.get("manifest") if ref else None
-    return (found,) if isinstance(found, str) else ()

@@ -235,7 +235,8 @@ class ArtifactRegistry(CollectionMethods):
         try:
             self.store.write_manifest(manifest)
         except ArtifactConflict:
-            known = self.store.read_manifest(path)
+            self.store.forget_manifest(path)  # another process may have purged the data set and committed anew
+            known = self.store.reuse_manifest(path)
             if not known.says_the_same(manifest):
                 raise
             return known

@@ -7,7 +7,7 @@ take seconds. A manifest that cannot be trusted stops the reading, whatever its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,16 @@ def all_steps(store: ArtifactStore, datasets: Iterable[str] | None = None) -> li
     """Return the committed steps of data sets, of all if none are named; raises as `read_steps`."""
     wanted = store.datasets() if datasets is None else datasets
     return [step for dataset in wanted for step in read_steps(store, list_manifests(store, dataset))]
+
+
+def manifest_ages(store: ArtifactStore, datasets: Iterable[str]) -> dict[str, datetime]:
+    """Return manifest → when it was made or used again, of data sets."""
+    return {entry.path: entry.touched_at for name in datasets for entry in list_manifests(store, name)}
+
+
+def as_listed(steps: Iterable[CommittedStep], ages: Mapping[str, datetime]) -> list[CommittedStep]:
+    """Return those of the steps that were there when `ages` were taken, with the age that they had then."""
+    return [replace(step, touched_at=ages[step.path]) for step in steps if step.path in ages]
 
 
 def with_sources(paths: Iterable[str], steps: Mapping[str, CommittedStep]) -> set[str]:

@@ -19,15 +19,16 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from argn_assets.errors import ArtifactConflict, CorruptArtifact, MissingArtifact, RefConflict, UnsafeArchive
-from argn_assets.store.archive import Member, MemberRead, Readable, read_archive, write_archive
+from argn_assets.store.archive import Member, MemberRead, read_archive, write_archive
 from argn_assets.store.artifact_store import ArtifactStore
 from argn_assets.store.formats import find_format
 from argn_assets.store.manifest import Manifest
 from argn_assets.store.names import slug
 from argn_assets.store.parcel import CONTENTS, MOST_CONTENTS_BYTES, Parcel
+from argn_assets.store.port import Readable
 from argn_assets.store.records import ArtifactRecord
 
 
@@ -108,7 +109,7 @@ def _verified(store: ArtifactStore, path: str, digest: str) -> Iterator[Readable
 class _HashingReader:
     """Reads a stream and hashes what it reads."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: Readable):
         self._stream, self._hasher = stream, hashlib.sha256()
 
     def read(self, size: int) -> bytes:
@@ -145,7 +146,7 @@ def _spool(
             raise UnsafeArchive(
                 f"the archive holds {member.name} of {member.size_bytes} bytes where {CONTENTS} names {name} of {size}."
             )
-        file, found, _ = until_stored.enter_context(store.port.spool(cast(BinaryIO, member.content)))
+        file, found, _ = until_stored.enter_context(store.port.spool(member.content))
         if found != digest:
             raise CorruptArtifact(name, digest, found)
         files[digest] = file

@@ -4,7 +4,8 @@
 2. Four things are said and nothing is guessed: what is missing, corrupt, of another version than this one reads,
    unreferenced. While a manifest cannot be read, nothing is called unreferenced.
 3. Only corrupt blobs are moved, only when asked, and never over anything: the bytes are copied to `quarantine/` under a
-   name with the digest they have, read back, and only then removed. A crash in between leaves both copies.
+   name with the digest they have, read back, and only then removed. A crash in between leaves both copies. Bytes that
+   anything names rightly stay, and so does what somebody put or used in the same place meanwhile.
 4. What is removed while this looks is not called missing.
 """
 
@@ -23,6 +24,8 @@ from argn_assets.store.steps import list_manifests
 
 if TYPE_CHECKING:
     from argn_assets.store.artifact_store import ArtifactStore
+    from argn_assets.store.port import Entry
+    from argn_assets.store.refs import RefLog
 
 Kind = Literal["missing", "corrupt", "other version", "unreferenced"]
 
@@ -72,19 +75,19 @@ class _Verification:
         self.store, self.port, self.dataset = store, store.port, dataset
         self.report = VerifyReport(dataset=dataset)
         self.manifests: dict[str, Manifest] = {}
-        self.corrupt_blobs: list[str] = []
+        self.corrupt_blobs: list[tuple[Entry, str]] = []  # with the digest they have
 
     def run(self, *, quarantine: bool) -> VerifyReport:
-        blobs = {entry.path: entry.size_bytes for entry in self.port.entries(f"binaries/{self.dataset}")}
+        blobs = {entry.path: entry for entry in self.port.entries(f"binaries/{self.dataset}")}
         readable = self._read_manifests()
         self._check_refs()
         expected = self._expected_blobs()
         self._check_dependencies()
         for path in sorted({*blobs, *expected}):
-            self._check_blob(path, expected.get(path), readable=readable)
+            self._check_blob(path, blobs.get(path), expected.get(path), readable=readable)
         if quarantine:
-            for path in self.corrupt_blobs:
-                self.report.moved[path] = self._move_aside(path)
+            for entry, found in self.corrupt_blobs:
+                self._move_aside(entry, found)
         return self.report
 
     def _found(self, kind: Kind, path: str, detail: str) -> None:
@@ -111,9 +114,12 @@ class _Verification:
             path = f"refs/{self.dataset}/{folder}"
             if not self._attempt(path, partial(refs.history, folder)):
                 continue
-            for manifest in refs.manifests_of(folder):
-                if manifest not in self.manifests and self.port.size(manifest) is None:
-                    self._found("missing", manifest, f"{path} points to it")
+            self._attempt(path, partial(self._check_ref, refs, folder))
+
+    def _check_ref(self, refs: RefLog, name: str) -> None:
+        for manifest in refs.manifests_of(name):
+            if manifest not in self.manifests and self.port.size(manifest) is None:
+                self._found("missing", manifest, f"refs/{self.dataset}/{name} points to it")
 
     def _expected_blobs(self) -> dict[str, list[tuple[Manifest, ArtifactRecord]]]:
         """Return blob → what names it."""
@@ -142,7 +148,14 @@ class _Verification:
             return str(error)
         return "" if found == source.content_hash else f"it has the bytes {found}, not {source.content_hash}"
 
-    def _check_blob(self, path: str, expected: list[tuple[Manifest, ArtifactRecord]] | None, *, readable: bool) -> None:
+    def _check_blob(
+        self,
+        path: str,
+        listed: Entry | None,
+        expected: list[tuple[Manifest, ArtifactRecord]] | None,
+        *,
+        readable: bool,
+    ) -> None:
         """Hash a blob and compare it with all that name it; with the digits in its name where nothing does."""
         try:
             found = self.port.digest(path)
@@ -157,9 +170,11 @@ class _Verification:
         self.report.blobs += 1
         self.report.blob_bytes += self.port.size(path) or 0
         wanted = {record.content_hash for _, record in expected or ()} or {f"sha256:{digits_in(path)}"}
-        if any(not found.startswith(digest) for digest in wanted):
-            self.corrupt_blobs.append(path)
-            self._found("corrupt", path, f"should be {', '.join(sorted(wanted))} and reads back as {found}")
+        wrong = {digest for digest in wanted if not found.startswith(digest)}
+        if wrong:
+            if listed is not None and wrong == wanted:
+                self.corrupt_blobs.append((listed, found))
+            self._found("corrupt", path, f"should be {', '.join(sorted(wrong))} and reads back as {found}")
         elif expected is None and readable:
             self._found("unreferenced", path, "no manifest names it")
 
@@ -180,12 +195,17 @@ class _Verification:
             return True
         return False
 
-    def _move_aside(self, path: str) -> str:
-        """Move a corrupt blob to `quarantine/`; return where it lies."""
-        with self.port.open(path) as stream, self.port.spool(stream) as (copy, digest, _):
-            target = f"quarantine/{self.dataset}/{path.rpartition('/')[2]}.{digest.removeprefix('sha256:')[:12]}"
-            self.port.create(target, copy)
-        if self.port.digest(target) != digest:
-            raise CorruptArtifact(target, digest, self.port.digest(target))
-        self.port.delete(path)
-        return target
+    def _move_aside(self, blob: Entry, found: str) -> None:
+        """Move a corrupt blob to `quarantine/`, unless it is another one by now."""
+        target = f"quarantine/{self.dataset}/{blob.path.rpartition('/')[2]}.{found.removeprefix('sha256:')[:12]}"
+        try:
+            with self.port.open(blob.path) as stream, self.port.spool(stream) as (copy, digest, _):
+                if digest != found:
+                    return
+                self.port.create(target, copy)
+        except MissingArtifact:
+            return
+        if self.port.digest(target) != found:
+            raise CorruptArtifact(target, found, self.port.digest(target))
+        if self.port.remove_listed([blob]):
+            self.report.moved[blob.path] = target

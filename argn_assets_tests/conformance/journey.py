@@ -74,7 +74,7 @@ def check_store(store: ArtifactStore) -> list[str]:
             assert fresh.blobs.verify(DATASET, record.path, record.content_hash), f"{path} dangles: {record.path}"
     refs = fresh.refs(DATASET)
     for name in refs.names():
-        for path in refs.kept_manifests()[name]:
+        for path in refs.manifests_of(name):
             assert path in manifests, f"{name} dangles: {path}"
     for action in fresh.port.find("actions"):
         unseal(fresh.port.read(action), action)

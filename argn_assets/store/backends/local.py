@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -49,18 +49,30 @@ class LocalPort(Port):
         if final.exists():
             return False
         temporary = self._write_spool(content, 0o444) if isinstance(content, bytes) else _finish(content)
-        try:
+        with ExitStack() as at_end:
+            if isinstance(content, bytes):
+                at_end.callback(discard, temporary)
             with self._locked(fcntl.LOCK_SH):
                 _make_folder(final.parent)
+                # Opened while nobody can remove it: who removes the new object at once may remove its folder too.
+                folder = os.open(final.parent, os.O_RDONLY)
+                at_end.callback(os.close, folder)
                 created = _link(temporary, final)
                 if created:
                     _stamp(final, self.now())
-        finally:
-            if isinstance(content, bytes):
-                discard(temporary)
-        if created:
-            _sync_folder(final.parent)
+            if created:
+                os.fsync(folder)
         return created
+
+    def _arrived(self, path: str, content: bytes | Path) -> bool:
+        """Say whether a put that failed has worked all the same, and make it durable: that may be what failed."""
+        arrived = super()._arrived(path, content)
+        try:
+            if arrived:
+                _sync_folder((self.root / path).parent)
+        except OSError:
+            return False
+        return arrived
 
     def _open(self, path: str) -> BinaryIO:
         return (self.root / path).open("rb", buffering=0)  # a FileIO reads all at once
@@ -114,14 +126,17 @@ class LocalPort(Port):
                             waiting.append(path)
                         else:
                             yield path, entry
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 if below == folder:
                     raise
                 # Emptied and removed since it was listed: that says nothing of the folders beside it.
 
     def _touch(self, path: str) -> None:
+        file = self.root / path
         with self._locked(fcntl.LOCK_SH):
-            _stamp(self.root / path, self.now())
+            if not file.is_file():
+                raise FileNotFoundError(path)
+            _stamp(file, self.now())
 
     def _remove_old(self, path: str, before: datetime) -> bool:
         file = self.root / path

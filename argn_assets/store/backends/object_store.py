@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import sleep
@@ -87,10 +88,7 @@ class ObjectPort(Port):
         return cast(BinaryIO, stream)
 
     def _size(self, path: str) -> int:
-        info = self._files.info(self._full(path))
-        if info["type"] != "file":
-            raise FileNotFoundError(path)
-        return int(info["size"])
+        return int(self._info(path)["size"])
 
     def _names(self, folder: str) -> list[str]:
         found = self._below(folder, self._files.ls(self._full(folder), detail=False))
@@ -107,11 +105,14 @@ class ObjectPort(Port):
 
     def _entries(self, folder: str) -> list[Entry]:
         found = self._files.find(self._full(folder), detail=True)
-        entries = [Entry(self._relative(name), int(info["size"]), self._time(info)) for name, info in found.items()]
+        entries = []
+        for name, info in found.items():
+            with suppress(FileNotFoundError):  # removed since it was listed, if its age has to be asked for
+                entries.append(Entry(self._relative(name), int(info["size"]), self._time(info)))
         return [entry for entry in entries if entry.path != folder]
 
     def _touch(self, path: str) -> None:
-        info = self._files.info(self._full(path))
+        info = self._info(path)
         if self.now() - self._time(info) < self.shortest_grace / 2:
             return
         # S3 refuses to copy an object onto itself unless something changes: the metadata are written anew.
@@ -119,10 +120,17 @@ class ObjectPort(Port):
         self._files.cp_file(self._full(path), self._full(path), **changes)
 
     def _remove_old(self, path: str, before: datetime) -> bool:
-        old = self._time(self._files.info(self._full(path))) <= before
+        old = self._time(self._info(path)) <= before
         if old:
             self._files.rm_file(self._full(path))
         return old
+
+    def _info(self, path: str) -> Mapping[str, Any]:
+        """Return what the store says of an object; FileNotFoundError for a prefix, which has no age."""
+        info: Mapping[str, Any] = self._files.info(self._full(path))
+        if info["type"] != "file":
+            raise FileNotFoundError(path)
+        return info
 
     def _time(self, info: Mapping[str, Any]) -> datetime:
         found = next((info[name] for name in _TIMES if info.get(name)), None)
