@@ -200,7 +200,12 @@ BAD = {
         "4 levels",
         "3",
     ],
-    HEAD + "    constraints: [{type: inequality}]": ["constraints", "not built yet", "[]"],
+    HEAD + "    constraints: [{type: inequality}]": ["line 5", "constraints.0", "low: start, high: end"],
+    HEAD + "    constraints: [{type: inequality, low: a, high: a}]": ["constraints.0", "two columns"],
+    HEAD + "    constraints: [{type: fixed_combinations, columns: [a]}]": ["constraints.0", "two or more columns"],
+    HEAD + "    constraints: [{type: equal, columns: [a, b]}]": ["constraints.0.type", "'fixed_combinations' or"],
+    HEAD + "    constraints: [{type: inequality, low: a, hihg: b}]": ["'hihg'", "Did you mean 'high'?"],
+    HEAD + "    primary_key: a\n    constraints: [{type: inequality, low: a, high: b}]": ["'a ≤ b' names 'a'", "a key"],
     HEAD + "    columns: {a: {encoding: numeric_bined}}": [
         "'numeric_bined'",
         "Did you mean 'numeric_binned'?",

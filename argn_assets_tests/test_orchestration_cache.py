@@ -37,8 +37,8 @@ def test_a_cache_hit_records_its_checks_again(world):  # O11, O20
         for result in (first, second)
     ]
     assert seen[0] == seen[1]
-    raw = {"non_empty", "declared_schema", "primary_key", "foreign_keys"}
-    assert {name for name, *_ in seen[1]} == {*raw, "codes_in_range"}
+    raw = {"non_empty", "declared_schema", "primary_key", "foreign_keys", "constraints"}
+    assert {name for name, *_ in seen[1]} == {*raw, "codes_in_range", "round_trip", "cardinality_budget"}
     assert {partition for _, _, partition, _ in seen[1]} == {"tiny"}
 
 

@@ -19,11 +19,12 @@ from argn_assets.datasets.parse import parse_dataset
 from argn_assets.datasets.relations import Sequences, check_foreign_keys, context_table, subject_rows, value_columns
 from argn_assets.datasets.sources import read_table, read_tables
 from argn_assets.datasets.spec import DatasetSpec, SqlTarget
-from argn_assets.datasets.table_spec import ColumnSpec, ContextSpec, SqlSource, TableSpec
+from argn_assets.datasets.table_spec import ColumnSpec, ConstraintSpec, ContextSpec, SqlSource, TableSpec
 
 __all__ = [
     "Catalogue",
     "ColumnSpec",
+    "ConstraintSpec",
     "ContextSpec",
     "DatasetSpec",
     "Sequences",

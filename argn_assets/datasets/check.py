@@ -46,6 +46,7 @@ def _check_columns(where: str, declared: TableSpec, table: pl.DataFrame) -> None
     expected = [declared.primary_key] if declared.primary_key else []
     expected += [declared.context.key] if declared.context else []
     expected += [name for name, column in declared.columns.items() if column.role != "drop"]
+    expected += [name for constraint in declared.constraints for name in constraint.named]
     for name in expected:
         if name not in table.columns:
             hint = suggestion(name, table.columns)

@@ -310,6 +310,8 @@ def fields_of(location: Sequence[Any]) -> tuple[str, ...]:
             here = _declaration_in(field.annotation) if field is not None else None
         elif getattr(here, "__origin__", None) is dict:
             here = here.__args__[1]
+        elif getattr(here, "__origin__", None) is tuple:
+            here = here.__args__[0]
         else:
             return ()
     return tuple(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else ()

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from argn_assets.datasets.field_types import (
     EncodingName,
     EnvironmentName,
-    Nothing,
     OneColumn,
     RoleName,
     TableName,
@@ -78,6 +77,46 @@ class ContextSpec(Declared):
     key: OneColumn
 
 
+class ConstraintSpec(Declared):
+    """What is true of every row of a table: columns whose values occur together, or one that is never above another.
+
+    Attributes:
+        type: `fixed_combinations` of `columns`, or `inequality` of `low` and `high`.
+        columns: two or more columns; only combinations of values that were read are right.
+        low, high: two columns of numbers or times; `low` is at most `high` where both have a value.
+    """
+
+    type: Literal["fixed_combinations", "inequality"]
+    columns: tuple[Text, ...] = ()
+    low: Text | None = None
+    high: Text | None = None
+
+    @model_validator(mode="after")
+    def _names_its_columns(self) -> Self:
+        if self.type == "inequality":
+            if self.columns or self.low is None or self.high is None or self.low == self.high:
+                raise ValueError(
+                    "an inequality names two columns: {type: inequality, low: start, high: end} says that start is "
+                    "never above end"
+                )
+        elif self.low or self.high or len(set(self.columns)) < 2 or len(set(self.columns)) < len(self.columns):
+            raise ValueError(
+                "fixed combinations name two or more columns: {type: fixed_combinations, columns: [city, country]} "
+                "says that only cities and countries that were read together occur together"
+            )
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns it is about; of an inequality the low one first."""
+        return self.columns or tuple(name for name in (self.low, self.high) if name is not None)
+
+    @property
+    def said(self) -> str:
+        """The constraint as checks name it."""
+        return " ≤ ".join(self.named) if self.type == "inequality" else f"combinations of {', '.join(self.named)}"
+
+
 class TableSpec(Declared):
     """One table: where its rows are, and what is known about its columns."""
 
@@ -86,7 +125,7 @@ class TableSpec(Declared):
     columns: dict[str, ColumnSpec] = {}
     limit_rows: Annotated[Whole, Field(ge=1)] | None = None  # the first n rows; None: all
     context: ContextSpec | None = None
-    constraints: Nothing = ()
+    constraints: tuple[ConstraintSpec, ...] = ()
 
     @model_validator(mode="after")
     def _roles_agree_with_the_key(self) -> Self:
@@ -106,6 +145,17 @@ class TableSpec(Declared):
                 f"{self.context.key!r} is the key of the context, so it has no encoding and no role but 'key'; "
                 "remove it from columns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _constraints_are_of_values(self) -> Self:
+        for constraint in self.constraints:
+            for name in constraint.named:
+                if name in (*self.regenerated(), *self.dropped()):
+                    raise ValueError(
+                        f"the constraint {constraint.said!r} names {name!r}, which is dropped, a key or made anew, so "
+                        "that nothing can be said of its values; leave the constraint out"
+                    )
         return self
 
     @property

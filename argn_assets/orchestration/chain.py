@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from argn_assets.datasets import DatasetSpec, read_table
 from argn_assets.errors import EngineError, UserError
-from argn_assets.orchestration.check_outcomes import (
+from argn_assets.orchestration.check_models import (
+    budget_check,
     codes_check,
-    keys_check,
     loads_check,
     loss_check,
-    raw_checks,
-    row_check,
-    schema_check,
+    marginals_check,
+    round_trip_check,
 )
+from argn_assets.orchestration.check_outcomes import keys_check, ranges_check, raw_checks, row_check, schema_check
 from argn_assets.orchestration.facts import (
     Number,
     Part,
@@ -79,21 +80,28 @@ def stats_of_tables(spec: DatasetSpec, raw: StoredTables) -> StageResult:
 
 def encode_tables(spec: DatasetSpec, raw: StoredTables, stats: StoredTables) -> StageResult:
     """Write each table and its context as codes, and set the holdout aside."""
-    tables, parts, told, codes = load_tables(spec, raw), [], {}, {}
+    from argn_assets.tables.round_trip import round_trip
+
+    tables, parts, told, codes, trips = load_tables(spec, raw), [], {}, {}, {}
     numbers: dict[str, Number] = {}
     held = draw_holdout(spec, tables)
     for name in spec.ordered_tables():
         table_stats = load_stats(spec, stats, name)
         with naming(spec, name):
             encoded = encode_with_context(spec, name, tables, table_stats, held)
+            trips[name] = round_trip(tables[name], encoded.own, table_stats.own)
         for part, value in [*_with_parts(name, encoded), *_sibling_parts(name, encoded.context)]:
             parts.append(_part(part, value.to_arrow(), "table", "EncodedTable", "arrow", spec.given_tables(name)))
             codes[part] = value
         told[name] = TableFacts(rows=encoded.own.n_rows, columns=encoded_columns(table_stats.own))
         numbers[f"sub_columns/{name}"] = len(encoded.own.sub_columns)
         numbers[f"holdout_rows/{name}"] = int(encoded.own.validation.sum())
-    facts = StageFacts(tables=told, numbers=numbers)
-    return StageResult(parts=tuple(parts), facts=facts, checks=(codes_check(codes),))
+    own = {name: codes[name] for name in spec.tables}
+    return StageResult(
+        parts=tuple(parts),
+        facts=StageFacts(tables=told, numbers=numbers),
+        checks=(codes_check(codes), round_trip_check(trips), budget_check(own)),
+    )
 
 
 def train_tables(
@@ -120,10 +128,12 @@ def train_tables(
         on_epoch: told the table and the progress after every epoch.
     """
     from argn_assets.engine.config import TrainingConfig
+    from argn_assets.tables.marginals import loss_of_marginals
 
     names = ("model_size", "max_epochs", "max_training_time", "batch_size")
     config = TrainingConfig(**{name: settings[name] for name in names}, device=device)
     artifacts: dict[str, ModelArtifact] = {}
+    independent: dict[str, float | None] = {}
     order = spec.ordered_tables()
     for name in order:
         seed = Seed(settings["seed"]).child("train", name)
@@ -131,9 +141,11 @@ def train_tables(
         train: Train = partial(warm_start.train, name, table_stats, codes, seed)
         with naming(spec, name):
             artifacts[name] = trainings.train(name, config, train, partial(on_epoch, name))
+            independent[name] = loss_of_marginals(codes.own, table_stats.own.lengths, codes.context)
         if name != order[-1]:
             trainings.keep_ended(name, artifacts[name])
-    return _trained(artifacts, trainings.seconds, settings, warm_start.notes)
+    result = _trained(artifacts, trainings.seconds, settings, warm_start.notes)
+    return replace(result, checks=(*result.checks, marginals_check(result.facts.history, independent)))
 
 
 def generate_tables(
@@ -148,6 +160,7 @@ def generate_tables(
         device: where to compute.
     """
     from argn_assets.artifact import ModelArtifact
+    from argn_assets.engine.rules import RARE_TEXT
 
     tables: dict[str, pl.DataFrame] = {}
     stats: dict[str, TableStats] = {}
@@ -169,7 +182,12 @@ def generate_tables(
             for name, table in tables.items()
         ),
         facts=StageFacts(tables=told, preview=preview),
-        checks=(row_check(tables, wanted), schema_check(tables, stats), keys_check(spec, tables)),
+        checks=(
+            row_check(tables, wanted),
+            schema_check(tables, stats),
+            keys_check(spec, tables),
+            ranges_check(tables, stats, always_shown=RARE_TEXT if settings["rare"] == "constant" else None),
+        ),
     )
 
 

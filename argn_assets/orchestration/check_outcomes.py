@@ -1,39 +1,40 @@
-"""How each check of the chain is answered: plain functions from what a stage computed to outcomes."""
+"""How the checks of tables are answered: plain functions from what a stage computed to outcomes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from argn_assets.datasets import DatasetSpec, check_foreign_keys, check_tables
-from argn_assets.errors import ArgnError, DataError, SchemaError
+from argn_assets.errors import DataError, SchemaError
 from argn_assets.orchestration.checks import (
-    CODES_IN_RANGE,
     FIDELITY_FLOOR,
-    FINITE_LOSS,
-    LOADS,
+    RAW_CONSTRAINTS,
     RAW_FOREIGN_KEYS,
     RAW_NON_EMPTY,
     RAW_PRIMARY_KEY,
     RAW_SCHEMA,
+    SYNTHETIC_CONSTRAINTS,
     SYNTHETIC_KEYS,
+    SYNTHETIC_RANGES,
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
 )
-from argn_assets.orchestration.facts import CheckOutcome, EpochFacts, Number, failed, passed
+from argn_assets.orchestration.constraints import Counted, count_breaches
+from argn_assets.orchestration.facts import CheckOutcome, Number, failed, passed, warned
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from argn_assets.tables import EncodedTable, TableStats
+    from argn_assets.tables import TableStats
 
 
 def raw_checks(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> tuple[CheckOutcome, ...]:
-    """Look at the raw tables: rows, declared columns, keys; only the failed check, where one fails."""
+    """Look at the raw tables: rows, declared columns, keys, constraints; only the failed check, where one stops."""
     rows = {name: table.height for name, table in tables.items()}
     try:
         check_tables(spec, tables)
+        breaches = count_breaches(spec, tables, tables)
     except SchemaError as error:
         return (failed(RAW_SCHEMA.name, str(error)),)
     except DataError as error:
@@ -47,7 +48,54 @@ def raw_checks(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> tuple[C
         passed(RAW_SCHEMA.name, "Every declared column is there."),
         passed(RAW_PRIMARY_KEY.name, "Primary keys are unique and never null."),
         passed(RAW_FOREIGN_KEYS.name, "Every key names a row of its parent table.", **_relations(spec)),
+        raw_constraints_check(breaches),
     )
+
+
+def raw_constraints_check(breaches: Counted) -> CheckOutcome:
+    """Say which declared constraints the read rows break themselves."""
+    numbers, told = _breaches(breaches)
+    if not told:
+        said = "Every row keeps the declared constraints." if numbers else "No constraints are declared."
+        return passed(RAW_CONSTRAINTS.name, said, **numbers)
+    return warned(
+        RAW_CONSTRAINTS.name,
+        f"Rows that were read break declared constraints: {told}. Correct the constraints, or the rows: what a model "
+        "learns from these it will generate, and synthetic tables that break constraints are not exported.",
+        numbers,
+    )
+
+
+def synthetic_constraints_check(spec: DatasetSpec, breaches: Counted) -> CheckOutcome:
+    """Say which declared constraints synthetic rows break; one that was not looked at is not kept.
+
+    Args:
+        spec: the constraints as they are declared by now.
+        breaches: what was counted when the report was made.
+    """
+    declared = {name: [it.said for it in table.constraints] for name, table in spec.tables.items()}
+    unknown = [f"{name}: {it}" for name, said in declared.items() for it in said if it not in breaches.get(name, {})]
+    if unknown:
+        told = f"Constraints were declared after the report was made: {'; '.join(unknown)}. Materialise quality_report."
+        return failed(SYNTHETIC_CONSTRAINTS.name, told)
+    counted = {name: {it: breaches[name][it] for it in said} for name, said in declared.items() if said}
+    numbers, told = _breaches(counted)
+    if not told:
+        said = "Every synthetic row keeps the declared constraints." if numbers else "No constraints are declared."
+        return passed(SYNTHETIC_CONSTRAINTS.name, said, **numbers)
+    return failed(
+        SYNTHETIC_CONSTRAINTS.name,
+        f"Synthetic rows break declared constraints: {told}. Constraints are looked at and not enforced: train longer "
+        "or with a larger model_size, derive one of the columns from the other afterwards, or remove the constraint.",
+        numbers,
+    )
+
+
+def _breaches(counted: Counted) -> tuple[dict[str, Number], str]:
+    """Return the rows that break each constraint as numbers, and in words those that any break."""
+    rows = {f"{name}/{it}": n for name, said in counted.items() for it, n in said.items()}
+    told = [f"{name!r} {it} in {n:,} rows" for name, said in counted.items() for it, n in said.items() if n]
+    return {f"rows_breaking/{name}": n for name, n in rows.items()}, "; ".join(told)
 
 
 def keys_check(spec: DatasetSpec, tables: Mapping[str, pl.DataFrame]) -> CheckOutcome:
@@ -69,48 +117,6 @@ def _relations(spec: DatasetSpec) -> dict[str, Number]:
     return {
         name: f"{table.context.key} of {table.context.table}" for name, table in spec.tables.items() if table.context
     }
-
-
-def codes_check(tables: Mapping[str, EncodedTable]) -> CheckOutcome:
-    """Compare every sub-column's largest code with its cardinality."""
-    for name, encoded in tables.items():
-        for codes, sub in zip(encoded.codes, encoded.sub_columns, strict=True):
-            if encoded.n_rows and int(codes.max()) >= sub.cardinality:
-                return failed(
-                    CODES_IN_RANGE.name,
-                    f"Table {name!r}, sub-column {sub.name!r} has the code {int(codes.max())}; codes are below "
-                    f"{sub.cardinality}. The statistics belong to other data: materialise table_stats with force.",
-                )
-    widest = max((sub.cardinality for encoded in tables.values() for sub in encoded.sub_columns), default=0)
-    return passed(CODES_IN_RANGE.name, "Every code is below its cardinality.", largest_cardinality=widest)
-
-
-def loss_check(history: Mapping[str, tuple[EpochFacts, ...]]) -> CheckOutcome:
-    """Look for a loss that is not a finite number."""
-    for name, epochs in history.items():
-        for epoch in epochs:
-            losses = [loss for loss in (epoch.training_loss, epoch.validation_loss) if loss is not None]
-            if not all(map(math.isfinite, losses)):
-                return failed(
-                    FINITE_LOSS.name,
-                    f"Table {name!r} reached a loss of {losses} in epoch {epoch.epoch:g}; a finite number was "
-                    "expected. Train with another seed, or a smaller model.",
-                )
-    return passed(FINITE_LOSS.name, "Every recorded loss is finite.", epochs=sum(map(len, history.values())))
-
-
-def loads_check(stored: Mapping[str, bytes]) -> CheckOutcome:
-    """Read every artifact back from its bytes and write it again."""
-    from argn_assets.artifact import ModelArtifact
-
-    for name, content in stored.items():
-        try:
-            again = ModelArtifact.from_bytes(content).to_bytes()
-        except ArgnError as error:
-            return failed(LOADS.name, f"The artifact of table {name!r} does not read back: {error}")
-        if again != content:
-            return failed(LOADS.name, f"The artifact of table {name!r} reads back as other bytes.")
-    return passed(LOADS.name, "The stored bytes read back.", bytes=sum(map(len, stored.values())))
 
 
 def row_check(tables: Mapping[str, pl.DataFrame], wanted: Mapping[str, int]) -> CheckOutcome:
@@ -137,6 +143,35 @@ def schema_check(tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableSt
             )
             return failed(SYNTHETIC_SCHEMA.name, f"Synthetic table {name!r} differs from the raw table in {shown}.")
     return passed(SYNTHETIC_SCHEMA.name, "Columns and types equal the raw table's.", tables=len(tables))
+
+
+def ranges_check(
+    tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableStats], *, always_shown: str | None
+) -> CheckOutcome:
+    """Look for synthetic values that the statistics would not show: out of range, or of no known category.
+
+    Args:
+        tables: the synthetic tables.
+        stats: of the tables that were read.
+        always_shown: the text that stands for rare values, where the declaration asks for one.
+    """
+    from argn_assets.tables.ranges import rows_outside
+
+    outside = {
+        f"{name}/{column}": rows
+        for name, table in tables.items()
+        for column, rows in rows_outside(table, stats[name], always_shown=always_shown).items()
+    }
+    if not outside:
+        columns = sum(len(stats[name].columns) for name in tables)
+        return passed(SYNTHETIC_RANGES.name, "Every value is one that may be shown.", columns=columns)
+    told = ", ".join(f"{name} in {rows:,} rows" for name, rows in outside.items())
+    return warned(
+        SYNTHETIC_RANGES.name,
+        f"Values beyond the range, or of no category, that the statistics show: {told}. They were not learnt from "
+        "values that enough subjects share: do not pass them on, and report it with the encodings of these columns.",
+        {f"rows_outside/{name}": rows for name, rows in outside.items()},
+    )
 
 
 def floor_check(spec: DatasetSpec, fidelities: Mapping[str, float]) -> CheckOutcome:

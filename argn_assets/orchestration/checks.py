@@ -25,7 +25,7 @@ from argn_assets.orchestration.stages import (
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredCheck:
-    """A check a stage answers; a blocking one that fails stops its data set there.
+    """A check a stage answers; a blocking one that fails stops its data set there, unless the outcome only warns.
 
     Those of the report stop export and publishing instead: who is to decide needs the report.
     """
@@ -48,11 +48,38 @@ RAW_PRIMARY_KEY = DeclaredCheck(
 RAW_FOREIGN_KEYS = DeclaredCheck(
     stage=RAW_TABLES, name="foreign_keys", description="Every key names a row of its parent table.", blocking=True
 )
+RAW_CONSTRAINTS = DeclaredCheck(
+    stage=RAW_TABLES,
+    name="constraints",
+    description="The rows that were read keep the declared `constraints`; warns.",
+    blocking=False,
+)
 CODES_IN_RANGE = DeclaredCheck(
     stage=ENCODED_TABLES, name="codes_in_range", description="Every code is below its cardinality.", blocking=True
 )
+ROUND_TRIP = DeclaredCheck(
+    stage=ENCODED_TABLES,
+    name="round_trip",
+    description="Most values of every column come back when their codes are read; some thousand rows are; warns.",
+    blocking=False,
+)
+CARDINALITY_BUDGET = DeclaredCheck(
+    stage=ENCODED_TABLES,
+    name="cardinality_budget",
+    description="No column needs more codes than a model learns well; warns.",
+    blocking=False,
+)
 FINITE_LOSS = DeclaredCheck(
     stage=TRAINED_ARTIFACT, name="finite_loss", description="Every recorded loss is a finite number.", blocking=True
+)
+BEATS_MARGINALS = DeclaredCheck(
+    stage=TRAINED_ARTIFACT,
+    name="beats_marginals",
+    description=(
+        "The validation loss is below that of independent columns with the same codes; warns where it is not, "
+        "and stops where it is far above."
+    ),
+    blocking=True,
 )
 LOADS = DeclaredCheck(
     stage=TRAINED_ARTIFACT, name="loads", description="The stored bytes read back as the same artifact.", blocking=True
@@ -69,10 +96,16 @@ SYNTHETIC_KEYS = DeclaredCheck(
     description="Primary keys are unique, and every foreign key names a row of its parent table.",
     blocking=True,
 )
+SYNTHETIC_RANGES = DeclaredCheck(
+    stage=SYNTHETIC_TABLES,
+    name="ranges",
+    description="Numbers and times lie in the ranges, and categories among those, that may be shown; warns.",
+    blocking=False,
+)
 AGE = DeclaredCheck(
     stage=SYNTHETIC_TABLES,
     name="age",
-    description="Made, or confirmed by a run that found no change, at most `max_age_days` ago; looked at every day.",
+    description="Made, or confirmed by a run that found no change, at most `max_age_days` ago; asked daily; warns.",
     blocking=False,
 )
 FIDELITY_FLOOR = DeclaredCheck(
@@ -87,21 +120,33 @@ COPY_RATE = DeclaredCheck(
     description="No more synthetic rows equal a training row than chance explains and `floors.copy_rate` allows.",
     blocking=False,
 )
+SYNTHETIC_CONSTRAINTS = DeclaredCheck(
+    stage=QUALITY_REPORT,
+    name="constraints",
+    description="Every synthetic row keeps the declared `constraints`.",
+    blocking=False,
+)
 
 CHECKS = (
     RAW_NON_EMPTY,
     RAW_SCHEMA,
     RAW_PRIMARY_KEY,
     RAW_FOREIGN_KEYS,
+    RAW_CONSTRAINTS,
     CODES_IN_RANGE,
+    ROUND_TRIP,
+    CARDINALITY_BUDGET,
     FINITE_LOSS,
+    BEATS_MARGINALS,
     LOADS,
     SYNTHETIC_ROWS,
     SYNTHETIC_SCHEMA,
     SYNTHETIC_KEYS,
+    SYNTHETIC_RANGES,
     AGE,
     FIDELITY_FLOOR,
     COPY_RATE,
+    SYNTHETIC_CONSTRAINTS,
 )
 
 
@@ -127,13 +172,20 @@ def check_results(outcomes: Sequence[CheckOutcome]) -> list[dg.AssetCheckResult]
             check_name=outcome.name,
             passed=outcome.passed,
             description=outcome.description,
+            severity=severity_of(outcome),
             metadata=dict(outcome.numbers),
         )
         for outcome in outcomes
     ]
 
 
+def severity_of(outcome: CheckOutcome) -> dg.AssetCheckSeverity:
+    """Return how bad it is that a check failed, as Dagster says it."""
+    return dg.AssetCheckSeverity.WARN if outcome.only_warns else dg.AssetCheckSeverity.ERROR
+
+
 def blocking_failures(stage: Stage, outcomes: Sequence[CheckOutcome]) -> list[CheckOutcome]:
     """Return the failed outcomes that stop the stage before anything of it is stored."""
     blocking = {check.name for check in CHECKS if check.stage is stage and check.blocking}
-    return [outcome for outcome in outcomes if outcome.name in blocking and not outcome.passed]
+    stopping = [outcome for outcome in outcomes if not outcome.passed and not outcome.only_warns]
+    return [outcome for outcome in stopping if outcome.name in blocking]

@@ -47,12 +47,13 @@ class EpochFacts(_Fact):
 
 
 class CheckOutcome(_Fact):
-    """The result of one check; `numbers` are what it looked at."""
+    """The result of one check; `numbers` are what it looked at. A failed one that `only_warns` stops nothing."""
 
     name: str
     passed: bool
     description: str
     numbers: dict[str, Number] = {}
+    only_warns: bool = False
 
 
 class StageFacts(_Fact):
@@ -128,3 +129,8 @@ def passed(name: str, description: str, **numbers: Number) -> CheckOutcome:
 def failed(name: str, description: str, numbers: Mapping[str, Number] | None = None) -> CheckOutcome:
     """Return a failed check; the description says what was found, what would do, and the way out."""
     return CheckOutcome(name=name, passed=False, description=description, numbers=dict(numbers or {}))
+
+
+def warned(name: str, description: str, numbers: Mapping[str, Number] | None = None) -> CheckOutcome:
+    """Return a failed check that stops nothing: somebody should look, and it may be as it should."""
+    return failed(name, description, numbers).model_copy(update={"only_warns": True})

@@ -1,4 +1,4 @@
-"""What a synthetic table has to reach before it leaves: copies, and the declared floors (O20).
+"""What a synthetic table has to reach before it leaves: copies, the declared floors and constraints (O20).
 
 The checks of the report say so on its page; export and publishing ask again, of the very tables that are to leave,
 under what is declared by then.
@@ -12,25 +12,29 @@ from typing import cast
 
 from argn_assets.datasets import DatasetSpec
 from argn_assets.errors import DataError
-from argn_assets.orchestration.check_outcomes import floor_check
+from argn_assets.orchestration.check_outcomes import floor_check, synthetic_constraints_check
 from argn_assets.orchestration.checks import COPY_RATE
+from argn_assets.orchestration.constraints import Counted
 from argn_assets.orchestration.facts import CheckOutcome, Number, failed, passed
 from argn_assets.orchestration.handles import StoredTables
 
 Summaries = Mapping[str, Mapping[str, float]]
+CONSTRAINTS = "constraints"  # the part of a report that holds what was counted, where any are declared
 STANDARD_ERRORS = 2.0  # around the held-out rows' share: what is beyond is no chance
 
 
-def release_checks(spec: DatasetSpec, summaries: Summaries) -> tuple[CheckOutcome, ...]:
+def release_checks(spec: DatasetSpec, summaries: Summaries, breaches: Counted) -> tuple[CheckOutcome, ...]:
     """Return the outcomes of the checks that block export and publishing.
 
     Args:
-        spec: the declared floors.
+        spec: the declared floors and constraints.
         summaries: figures by table, as the report's summary has them.
+        breaches: rows that break each constraint, as the report counted them.
     """
     return (
         floor_check(spec, {name: found["fidelity"] for name, found in summaries.items()}),
         copy_check(spec, summaries),
+        synthetic_constraints_check(spec, breaches),
     )
 
 
@@ -46,7 +50,8 @@ def check_release(spec: DatasetSpec, synthetic: StoredTables, report: StoredTabl
             f"data set {spec.dataset!r}: the report is about other synthetic tables than the current ones, so nothing "
             "is known of them. Materialise quality_report first."
         )
-    outcomes = release_checks(spec, cast(Summaries, report.load("summary")))
+    breaches = cast(Counted, report.load(CONSTRAINTS)) if CONSTRAINTS in report.names() else {}
+    outcomes = release_checks(spec, cast(Summaries, report.load("summary")), breaches)
     said = [outcome.description for outcome in outcomes if not outcome.passed]
     if said:
         raise DataError(f"data set {spec.dataset!r} stays where it is: {' '.join(said)}")

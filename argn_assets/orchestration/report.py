@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from argn_assets.datasets import DatasetSpec, Sequences, context_table, value_columns
 from argn_assets.orchestration.chain import load_encoded, load_tables, naming
+from argn_assets.orchestration.constraints import count_breaches
 from argn_assets.orchestration.facts import Number, Part, StageFacts, StageResult
 from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.one_table import spread_holdout
-from argn_assets.orchestration.release import release_checks
+from argn_assets.orchestration.release import CONSTRAINTS, release_checks
 from argn_assets.seeds import Seed
 
 if TYPE_CHECKING:
@@ -122,15 +123,26 @@ def compare_stored(
             qualities[name] = quality
     page = render(spec.dataset, qualities, provenance=_provenance(raw, encoded, synthetic))
     summaries = {name: dict(quality.summary()) for name, quality in qualities.items()}
+    breaches = count_breaches(spec, made, tables)
     return StageResult(
         parts=(
             Part(name="report", value=page.encode(), artifact_type="report", class_name="QualityReport", format="html"),
             Part(name="summary", value=summaries, artifact_type="report", class_name="QualitySummary", format="json"),
+            *_counted(breaches),
         ),
         facts=StageFacts(numbers=_numbers(qualities, summaries)),
-        checks=release_checks(spec, summaries),
+        checks=release_checks(spec, summaries, breaches),
         predictions=tuple({"table": name, **summary} for name, summary in summaries.items()),
     )
+
+
+def _counted(breaches: dict[str, dict[str, int]]) -> list[Part]:
+    """Return the part that export asks, where constraints are declared."""
+    if not breaches:
+        return []
+    return [
+        Part(name=CONSTRAINTS, value=breaches, artifact_type="report", class_name="BrokenConstraints", format="json")
+    ]
 
 
 def _provenance(raw: StoredTables, encoded: StoredTables, synthetic: StoredTables) -> dict[str, str]:

@@ -19,6 +19,7 @@ def raw_settings(spec: DatasetSpec) -> Settings:
             "context": _context(spec, name),
             "columns": {column: declared.role for column, declared in table.columns.items()},
             "limit_rows": table.limit_rows,
+            "constraints": _constraints(spec, name),
         }
         for name, table in spec.tables.items()
     }
@@ -61,8 +62,12 @@ def report_settings(spec: DatasetSpec) -> Settings:
     keys: Settings = {name: list(table.regenerated()) for name, table in spec.tables.items()}
     return {
         "keys": keys, "contexts": _contexts(spec), "target": spec.target, "seed": spec.seed,
-        "floors": spec.floors.model_dump(),
+        "floors": spec.floors.model_dump(), "constraints": {name: _constraints(spec, name) for name in spec.tables},
     }  # fmt: skip
+
+
+def _constraints(spec: DatasetSpec, table: str) -> list[JsonValue]:
+    return [constraint.model_dump(mode="json") for constraint in spec.tables[table].constraints]
 
 
 def _contexts(spec: DatasetSpec) -> Settings:

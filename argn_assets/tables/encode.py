@@ -17,10 +17,11 @@ from argn_assets.schema import ColumnSchema, SubColumn, TableSchema, full_sub_co
 from argn_assets.seeds import Seed
 from argn_assets.tables.dtypes import as_dtype, as_ticks, dtype_named
 from argn_assets.tables.frames import from_polars, to_polars
+from argn_assets.tables.partial_stats import check_kind
 from argn_assets.tables.sequences import bring_together, starts_at, step_keys
 from argn_assets.tables.siblings import take_apart
 from argn_assets.tables.split import row_keys, validation_mask
-from argn_assets.tables.stats import TableStats, check_kind
+from argn_assets.tables.stats import TableStats
 from argn_assets.tables.times_in_text import read_times, write_times
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _encode_columns(
     block: Any = np.empty((n_sub_columns, len(table)), dtype=dtype)
     columns, at = {column.name: column for column in stats.schema.columns}, 0
     for name, subs in layout.items():
-        block[at : at + len(subs)] = _encode_column(
+        block[at : at + len(subs)] = encode_column(
             table[name], columns[name], stats.columns[name], dataclasses.replace(rows, seed=Seed(seed).child(name))
         ).T
         at += len(subs)
@@ -201,7 +202,8 @@ def _rows_of(
     return Rows(Seed(0), keys, starts_at(offsets))
 
 
-def _encode_column(values: pl.Series, column: ColumnSchema, stats: Stats, rows: Rows) -> NDArray[np.uint16]:
+def encode_column(values: pl.Series, column: ColumnSchema, stats: Stats, rows: Rows) -> NDArray[np.uint16]:
+    """Write one column as codes, [N, S]; SchemaError if it cannot be read as the type that it had."""
     if column.text_format is not None and column_kind(values.dtype) == "text":
         values = read_times(values, column.text_format)
     try:
@@ -253,8 +255,15 @@ def decode_codes(
     return pl.DataFrame(decoded)
 
 
-def encode_batch_for_ray(batch: Frame, stats: TableStats) -> dict[str, NDArray[np.generic]]:
-    """Return the codes of a batch as arrays by sub-column name, [B] each, for `map_batches`."""
-    encoded = encode_table(batch, stats)
+def encode_batch_for_ray(
+    batch: Frame, stats: TableStats, *, seed: int = 0, first_row: int = 0
+) -> dict[str, NDArray[np.generic]]:
+    """Return the codes of a batch as arrays by sub-column name, [B] each, for `map_batches`.
+
+    With a primary key, or a context key whose rows stay together, batches may be cut anywhere. Rows without a key are
+    known by their number: then `first_row` is the number of the batch's first, or what stands under nulls depends on
+    the cut. Other arguments and errors as for `encode_table`.
+    """
+    encoded = encode_table(batch, stats, seed=seed, first_row=first_row)
     names = [sub.name for sub in encoded.sub_columns]
     return dict(zip(names, encoded.codes, strict=True))

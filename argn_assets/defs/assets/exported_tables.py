@@ -19,7 +19,7 @@ from argn_assets.orchestration.stages import EXPORTED_TABLES
     EXPORTED_TABLES,
     description=(
         "The synthetic tables as files or tables of a database, where `export.to` of the data set says; only what "
-        "passed copy rate and floors. Nothing is recorded for a data set that declares no export."
+        "passed copy rate, floors and constraints. Nothing is recorded for a data set that declares no export."
     ),
     kinds={"parquet", "csv", "sql"},
     always_made=False,
