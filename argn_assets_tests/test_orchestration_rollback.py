@@ -6,7 +6,10 @@ import dagster as dg
 import pytest
 
 import argn_assets
+from argn_assets.datasets import Catalogue
 from argn_assets.errors import ConfigError, MissingArtifact
+from argn_assets.orchestration.ages import age_evaluations
+from argn_assets.orchestration.checks import AGE, CHECKS
 from argn_assets.orchestration.rollback import past_events, roll_back
 from argn_assets.store import ArtifactStore
 from argn_assets_tests.dagster_world import CHAIN, csv_rows, told, versions, world
@@ -59,6 +62,42 @@ def test_a_rollback_can_be_rolled_back(twice):
     roll_back(world.instance, store, "tiny")
     roll_back(world.instance, store, "tiny")
     assert current(world) == {asset: versions(second)[asset] for asset in MADE}
+
+
+def latest_checks(world) -> dict[tuple[str, str], tuple[bool, str, dict[str, object]]]:
+    """Return what Dagster has as the newest answer of every check of what a rollback changes."""
+    newest = {}
+    for check in CHECKS:
+        if check.stage.asset in MADE and check is not AGE:
+            key = dg.AssetCheckKey(dg.AssetKey(check.stage.asset), check.name)
+            (record,) = world.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+            found = record.event.dagster_event.asset_check_evaluation_data
+            numbers = {name: it.value for name, it in found.metadata.items()}
+            newest[check.stage.asset, check.name] = (found.passed, found.description, numbers)
+    return newest
+
+
+def test_the_checks_of_what_comes_back_are_told_again(world):  # O11, O18
+    world.declare("tiny")
+    world.run("tiny", CHAIN)
+    before = latest_checks(world)
+    (world.catalogue / "tiny.csv").write_text(csv_rows(300, seed=1))
+    world.run("tiny", CHAIN)
+    after = latest_checks(world)
+    assert before != after
+    store = ArtifactStore.open(str(world.root / "store"))
+    for expected in (before, after, before):
+        roll_back(world.instance, store, "tiny")
+        assert latest_checks(world) == expected
+
+
+def test_tables_that_came_back_are_as_old_as_they_were(twice):  # O18, O20
+    world, store, first, _ = twice
+    roll_back(world.instance, store, "tiny")
+    (made,) = [it for it in past_events(world.instance, "synthetic_tables", "tiny") if it.run_id == first.run_id]
+    (evaluation,) = age_evaluations(world.instance, Catalogue(), now=made.at + 9 * 86_400)
+    assert evaluation.metadata["age_days"].value == pytest.approx(9, abs=1e-6)
+    assert not evaluation.passed
 
 
 @pytest.mark.parametrize("name", ["run", "digest", "model"])

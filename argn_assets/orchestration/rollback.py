@@ -1,12 +1,13 @@
 """Rollback: an earlier model, its tables and their report become current again, and nothing is computed (O18).
 
 Each of the three assets gets a new event with the digest that it had, so that Dagster, the IO manager and readers of
-refs all see it; the events in between stay. Raw tables, statistics and codes stay as they are.
+refs all see it, and the checks that were answered with that digest; the events in between stay. Raw tables, statistics
+and codes stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import dagster as dg
 
 from argn_assets.datasets.messages import listing
 from argn_assets.errors import ConfigError, MissingArtifact
+from argn_assets.orchestration.checks import AGE, CHECKS
 from argn_assets.orchestration.stages import QUALITY_REPORT, SYNTHETIC_TABLES, TRAINED_ARTIFACT
 from argn_assets.store import ArtifactStore
 
@@ -81,9 +83,12 @@ def roll_back(
     changed = [RolledBack(before=past[it.asset][0], after=it) for it in wanted if past[it.asset][0].digest != it.digest]
     for rolled in changed:
         _check_there(store, rolled.after)
-    for rolled in sorted(changed, key=lambda it: _ASSETS.index(it.after.asset)):
+    in_order = sorted(changed, key=lambda it: _ASSETS.index(it.after.asset))
+    for rolled in in_order:
         _make_current(instance, store, dataset, rolled.after)
-    return sorted(changed, key=lambda it: _ASSETS.index(it.after.asset))
+    checks = [it for rolled in in_order for it in _checks_of(instance, dataset, rolled.after, past[rolled.after.asset])]
+    _report_checks(instance, dataset, checks)
+    return in_order
 
 
 def past_events(instance: dg.DagsterInstance, asset: str, dataset: str) -> Iterator[PastEvent]:
@@ -93,6 +98,40 @@ def past_events(instance: dg.DagsterInstance, asset: str, dataset: str) -> Itera
         made = record.asset_materialization
         if made is not None and "digest" in made.metadata and "manifest" in made.metadata:
             yield PastEvent(asset=asset, run_id=record.run_id, at=record.timestamp, metadata=dict(made.metadata))
+
+
+def made_in_a_run(event: PastEvent, past: Iterable[PastEvent]) -> PastEvent | None:
+    """Return the newest event of a run with the same digest: what made it, or confirmed it; None where none is known.
+
+    Rolled-back events belong to no run.
+    """
+    return next((it for it in past if it.digest == event.digest and it.run_id), None)
+
+
+def _checks_of(
+    instance: dg.DagsterInstance, dataset: str, event: PastEvent, past: Iterable[PastEvent]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Yield the checks that a run answered with a result: those that were stored with its action.
+
+    The age is no check of the result but of the day, and is asked for every day.
+    """
+    made = made_in_a_run(event, past)
+    if made is None:
+        return
+    known = {check.name for check in CHECKS if check.stage.asset == event.asset and check is not AGE}
+    told = instance.get_records_for_run(made.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    for record in told.records:
+        found = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+        if found.asset_key == dg.AssetKey(event.asset) and found.partition == dataset and found.check_name in known:
+            yield dg.AssetCheckEvaluation(
+                asset_key=found.asset_key,
+                check_name=found.check_name,
+                passed=found.passed,
+                description=found.description,
+                severity=found.severity,
+                metadata=found.metadata,
+                partition=dataset,
+            )
 
 
 def _belongs(event: PastEvent, tables: PastEvent) -> bool:
@@ -154,3 +193,19 @@ def _make_current(instance: dg.DagsterInstance, store: ArtifactStore, dataset: s
             tags={"dagster/data_version": event.digest, "argn/trigger": ROLLBACK},
         )
     )
+
+
+def _report_checks(instance: dg.DagsterInstance, dataset: str, checks: Sequence[dg.AssetCheckEvaluation]) -> None:
+    """Record checks under a run of their own: Dagster keeps one result of a check and partition for each run."""
+    if not checks:
+        return
+    job = dg.GraphDefinition(name=ROLLBACK).to_job()
+    tags = {"argn/trigger": ROLLBACK, "argn/dataset": dataset}
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.SUCCESS, tags=tags)
+    for check in checks:
+        event = dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+            job_name=run.job_name,
+            event_specific_data=check,
+        )
+        instance.report_dagster_event(event, run_id=run.run_id)
