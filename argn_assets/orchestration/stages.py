@@ -24,12 +24,12 @@ class Stage:
         return str(self.version)
 
 
-RAW_TABLES = Stage(asset="raw_tables", index=0, version=2, operation="read_tables")
+RAW_TABLES = Stage(asset="raw_tables", index=0, version=3, operation="read_tables")
 TABLE_STATS = Stage(asset="table_stats", index=1, version=2, operation="compute_stats")
-ENCODED_TABLES = Stage(asset="encoded_tables", index=2, version=2, operation="encode_table")
-TRAINED_ARTIFACT = Stage(asset="trained_artifact", index=3, version=2, operation="train_table")
-SYNTHETIC_TABLES = Stage(asset="synthetic_tables", index=4, version=2, operation="generate_table")
-QUALITY_REPORT = Stage(asset="quality_report", index=5, version=2, operation="compare_tables")
+ENCODED_TABLES = Stage(asset="encoded_tables", index=2, version=3, operation="encode_table")
+TRAINED_ARTIFACT = Stage(asset="trained_artifact", index=3, version=3, operation="train_table")
+SYNTHETIC_TABLES = Stage(asset="synthetic_tables", index=4, version=3, operation="generate_table")
+QUALITY_REPORT = Stage(asset="quality_report", index=5, version=3, operation="compare_tables")
 
 EXPORTED_TABLES = Stage(asset="exported_tables", index=6, version=1, operation="export_tables")
 
