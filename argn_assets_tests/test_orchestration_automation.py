@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from argn_assets.orchestration.resources import CatalogueResource
+from argn_assets.orchestration.source_versions import READ_FROM, observation
 from argn_assets_tests.dagster_world import CHAIN, World, caches, csv_rows, declaration, definitions, world
 
 __all__ = ["world"]
@@ -128,6 +129,55 @@ def test_a_failed_first_load_is_asked_for_again_exactly_once(automated):  # O30
     assert automated.tick() == {"tiny"}
     assert not automated.run("tiny").success
     assert [automated.tick(), automated.tick()] == [set(), set()]
+
+
+def test_a_source_that_is_mended_after_a_failed_first_load_is_asked_for(automated):  # O30
+    automated.world.declare("tiny", csv="id,size,kind\n")
+    for _ in range(2):
+        assert automated.tick() == {"tiny"}
+        assert not automated.run("tiny").success
+    assert automated.tick() == set()
+    change(automated.world, "tiny")
+    assert automated.tick() == {"tiny"}
+    assert automated.run("tiny").success
+    assert automated.tick() == set()
+
+
+def test_a_source_that_was_absent_at_the_first_load_is_asked_for_once_it_is_there(automated):  # O30
+    automated.world.declare("still")
+    automated.settled("still")
+    automated.world.declare("tiny")
+    (automated.world.catalogue / "tiny.csv").unlink()
+    for _ in range(2):
+        assert automated.tick() == {"tiny"}
+        assert not automated.run("tiny").success
+    assert automated.tick() == set()
+    change(automated.world, "tiny")
+    assert automated.tick() == {"tiny"}
+    assert automated.tick() == set()
+
+
+def test_an_event_that_a_person_reported_does_not_hide_what_was_read(automated):  # O30
+    for name in ("still", "tiny"):
+        automated.world.declare(name)
+    automated.settled("still", "tiny")
+    automated.world.instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition="tiny"))
+    assert automated.tick() == set()
+    change(automated.world, "tiny")
+    assert automated.tick() == {"tiny"}
+
+
+def test_the_first_tick_asks_the_log_as_often_for_many_data_sets_as_for_one(automated, monkeypatch):  # O45
+    instance, asked = automated.world.instance, []
+    for name in [f"set{number}" for number in range(30)]:
+        automated.world.declare(name)
+        instance.report_runless_asset_event(observation(name, "v1"))
+        made = dg.AssetMaterialization(RAW, partition=name, metadata={READ_FROM: "v1"})
+        instance.report_runless_asset_event(made)
+    fetch = instance.fetch_materializations
+    monkeypatch.setattr(instance, "fetch_materializations", lambda *a, **k: asked.append(a) or fetch(*a, **k))
+    assert automated.evaluate() == set()
+    assert 0 < len(asked) < 10
 
 
 def test_a_week_later_every_data_set_is_looked_at_again(automated):  # O30

@@ -24,7 +24,7 @@ from typing import Any
 import dagster as dg
 
 from argn_assets.datasets import Catalogue, DatasetSpec
-from argn_assets.orchestration.source_versions import read_version, seen_versions, touched_since
+from argn_assets.orchestration.source_versions import read_versions, seen_versions, touched_since
 from argn_assets.orchestration.stages import STAGES
 
 Condition = dg.AutomationCondition[Any]
@@ -102,10 +102,9 @@ class SourceChanged(dg.AutomationCondition[dg.AssetKey]):
         asked = known["asked"] | {name: known["unread"][name] for name in asked_for if name in known["unread"]}
         touched, newest = touched_since(instance, known["event"])
         unread = {name: version for name, version in known["unread"].items() if name not in touched}
-        for name, version in seen_versions(instance, touched).items():
-            read = read_version(instance, name)
-            if read is not None and read != version:
-                unread[name] = version
+        read = read_versions(instance, touched)
+        # One that was never read is unread as well: its first load failed, and mending the source asks for it again.
+        unread |= {name: seen for name, seen in seen_versions(instance, touched).items() if read.get(name) != seen}
         asked = {name: version for name, version in asked.items() if name in unread}
         state = {"event": newest, "unread": unread, "asked": asked}
         changed = {name for name, version in unread.items() if asked.get(name) != version}

@@ -12,7 +12,7 @@ import dagster as dg
 from argn_assets.datasets import Catalogue
 from argn_assets.orchestration.ages import SECONDS_PER_DAY
 from argn_assets.orchestration.alerts import run_failure
-from argn_assets.orchestration.source_versions import read_version, seen_versions
+from argn_assets.orchestration.source_versions import read_versions, seen_versions
 from argn_assets.orchestration.stages import QUALITY_REPORT, STAGES, SYNTHETIC_TABLES, TRAINED_ARTIFACT
 
 MOST_ERROR_CHARACTERS = 300
@@ -73,9 +73,16 @@ def overview_of(
     problems = {entry.name: entry.problem for entry in entries if entry.problem is not None}
     declared = {entry.name for entry in entries}
     names = sorted(declared | set(instance.get_dynamic_partitions("dataset")))
-    seen = seen_versions(instance)
+    seen, read = seen_versions(instance), read_versions(instance, names)
     return tuple(
-        _state(instance, catalogue, name, problem=_problem(name, declared, problems), seen=seen.get(name), now=now)
+        _state(
+            instance,
+            catalogue,
+            name,
+            problem=_problem(name, declared, problems),
+            sync=_sync(seen.get(name), read.get(name)),
+            now=now,
+        )
         for name in names
     )
 
@@ -114,7 +121,7 @@ def _state(
     name: str,
     *,
     problem: tuple[str, str] | None,
-    seen: str | None,
+    sync: str,
     now: float,
 ) -> DatasetState:
     told: dict[str, dict[str, Any]] = {}
@@ -138,7 +145,7 @@ def _state(
         dataset=name,
         state=state,
         age_days=age,
-        sync=_sync(seen, read_version(instance, name)),
+        sync=sync,
         fidelity=report.get("fidelity"),
         c2st_auc=report.get("c2st_auc"),
         copy_rate=max(copies, default=None),
