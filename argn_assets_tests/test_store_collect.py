@@ -22,8 +22,10 @@ from argn_assets.errors import (
     UnsafeName,
     UnsupportedManifestVersion,
 )
+from argn_assets.store import ArtifactStore
 from argn_assets.store.collect import Collector
 from argn_assets.store.retention import Retention
+from argn_assets_tests.conformance.meanwhile import MeanwhilePort
 from argn_assets_tests.store_world import PIPELINE, StoreWorld
 
 
@@ -215,14 +217,9 @@ def test_a_step_that_is_used_again_while_a_collection_runs_stays_with_its_source
         world.step()
         world.step(step=0, asset="table_stats")
     world.clock.advance(days=100)
-    port, remove_old = world.store.port, world.store.port.remove_old
-
-    def meanwhile(paths: list[str], before: object) -> list[str]:
-        world.store.reuse_manifest(str(used.path))
-        return remove_old(paths, before)  # type: ignore[arg-type]
-
-    port.remove_old = meanwhile  # type: ignore[method-assign, assignment]
-    done = world.store.collect_dataset("cdnow", dry_run=False)
+    port = MeanwhilePort(world.store.port)
+    port.before("_remove_if", "runs/", lambda: world.store.reuse_manifest(str(used.path)))
+    done = ArtifactStore(port, now=world.clock).collect_dataset("cdnow", dry_run=False)
     assert done.manifests == []
     assert {source.path, used.path} <= world.manifests()
     assert world.dangling() == []
@@ -257,16 +254,16 @@ def test_a_crash_at_any_removal_leaves_orphans_only(world: StoreWorld) -> None: 
         world.step(step=0, asset="table_stats")
         world.step(step=2, asset="encoded_tables")
         world.step()
-    port, remove_old, left = world.store.port, world.store.port._remove_old, 0
+    port, remove_if, left = world.store.port, world.store.port._remove_if, 0
 
-    def crashing(path: str, before: object) -> bool:
+    def crashing(path: str, goes: object) -> bool:
         nonlocal left
         left -= 1
         if left < 0:
             raise OSError(5, "the machine stopped")
-        return remove_old(path, before)  # type: ignore[arg-type]
+        return remove_if(path, goes)  # type: ignore[arg-type]
 
-    port._remove_old = crashing  # type: ignore[method-assign, assignment]
+    port._remove_if = crashing  # type: ignore[method-assign, assignment]
     for at in range(40):
         left = 1
         try:
@@ -472,3 +469,51 @@ def _fill(world: StoreWorld, n_manifests: int, items: int = 50) -> None:
         path.write_bytes(text)
         for name in names:
             (root / "binaries" / "cdnow" / name).touch()
+
+
+def test_a_ref_to_a_manifest_that_is_not_there_stops_every_collection(world: StoreWorld) -> None:  # T23, rule 7
+    published = world.step(b"published", current=True)
+    pinned = world.step(b"pinned", dataset="zoo")
+    world.store.pin_artifacts("zoo", "paper", run=pinned.run_id)
+    world.clock.advance(days=100)
+    lost = [str(published.path), str(pinned.path)]
+    for path in lost:  # as if a part of the store were not mounted
+        world.store.port.delete(path)
+    again = ArtifactStore(world.store.port, now=world.clock)
+    collections = (
+        lambda: again.collect_dataset("cdnow", dry_run=False),
+        lambda: again.delete_orphaned_artifacts("cdnow", dry_run=False),
+        lambda: again.cleanup_failed_run("a-run"),
+    )
+    for collect in collections:
+        with pytest.raises(MissingArtifact, match=r"refs/cdnow/trained_artifact points to .* Nothing was removed"):
+            collect()
+    assert world.blobs() == {published.items[0].path}
+    world.step(b"made again", current=True)
+    with pytest.raises(MissingArtifact, match=r"refs/zoo/pin\.paper points to"):
+        again.collect_dataset("cdnow", dry_run=False)
+    again.unpin_artifacts("zoo", "paper")
+    assert len(again.collect_dataset("cdnow", dry_run=False).blobs) == 1
+
+
+def test_what_the_store_did_not_write_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:  # T23
+    world = StoreWorld.at(str(tmp_path / "store"))
+    world.step(b"content")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    theirs = [
+        elsewhere / "letter.txt",
+        tmp_path / "store/binaries/cdnow/.DS_Store",
+        tmp_path / "store/binaries/cdnow/a copy",
+    ]
+    for file in theirs:
+        file.write_text("not ours")
+        os.utime(file, (0, 0))
+    (tmp_path / "store/binaries/cdnow/link").symlink_to(elsewhere)
+    world.clock.advance(days=2)
+    assert world.store.delete_orphaned_artifacts("cdnow", dry_run=False) == ([], 0)
+    done = world.store.purge_dataset_artifacts("cdnow")
+    assert len(done.blobs) == 1
+    assert world.manifests() == set()
+    assert [file.read_text() for file in theirs] == ["not ours"] * 3
+    assert "binaries/cdnow/a copy is no file of the store" in caplog.text

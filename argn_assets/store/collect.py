@@ -288,7 +288,7 @@ def remove_manifests(store: ArtifactStore, going: Sequence[CommittedStep]) -> li
     removed: list[str] = []
     spared: set[str] = set()
     for step in going:
-        if step.path not in spared and store.port.remove_old([step.path], step.touched_at):
+        if step.path not in spared and store.port.remove_listed({step.path: step.touched_at}):
             store.forget_manifest(step.path)
             removed.append(step.path)
         else:

@@ -4,8 +4,8 @@
    that was created never changes its content.
 2. Of any number of processes that create the same name, exactly one is told True.
 3. An answer that got lost is found out by reading back (a put that failed may have worked).
-4. An object has an age, which `touch` makes zero. `remove_old` looks at it and removes; in folders and in memory no
-   `touch` comes between the two, object stores look right before they delete.
+4. An object has an age, which `touch` makes zero. `remove_old` and `remove_listed` look at it and remove; in folders
+   and in memory no `touch` comes between the two, object stores look right before they delete.
 
 One back-end is one file in `backends/` that names its URL protocols in `PROTOCOLS` and offers `open_port`; nothing
 else lists them, and `BackendTests` of the conformance suite holds each of them to these promises.
@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from importlib import import_module
 from io import FileIO
+from operator import eq
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _CHUNK = 1 << 20
+
+AgeTest = Callable[[datetime], bool]
 
 
 def utc_now() -> datetime:
@@ -185,22 +188,24 @@ class Port(ABC):
 
     def remove_old(self, paths: Iterable[str], before: datetime) -> list[str]:
         """Remove those of the objects that nobody created or touched after `before`, for good; return their paths."""
-        return self._remove((path, before) for path in paths)
+        return self._remove((path, lambda touched_at: touched_at <= before) for path in paths)
 
-    def remove_listed(self, entries: Iterable[Entry]) -> list[str]:
+    def remove_listed(self, ages: Mapping[str, datetime]) -> list[str]:
         """Remove those of the objects that nobody created or touched since they were listed; return their paths.
 
-        No clock is asked: an object is as it was listed or it is not.
+        Args:
+            ages: path → `touched_at` of the listing.
+        No clock is trusted, which may have gone back: an object bears the time that was listed, or it does not.
         """
-        return self._remove((entry.path, entry.touched_at) for entry in entries)
+        return self._remove((path, partial(eq, touched_at)) for path, touched_at in ages.items())
 
-    def _remove(self, wanted: Iterable[tuple[str, datetime]]) -> list[str]:
+    def _remove(self, wanted: Iterable[tuple[str, AgeTest]]) -> list[str]:
         removed: list[str] = []
         try:
-            for path, before in wanted:
+            for path, goes in wanted:
                 try:
                     with self._reported("remove", path):
-                        if self._remove_old(check_path(path), before):
+                        if self._remove_if(check_path(path), goes):
                             removed.append(path)
                 except MissingArtifact:
                     continue
@@ -276,7 +281,8 @@ class Port(ABC):
     def _touch(self, path: str) -> None: ...
 
     @abstractmethod
-    def _remove_old(self, path: str, before: datetime) -> bool: ...
+    def _remove_if(self, path: str, goes: AgeTest) -> bool:
+        """Remove an object if `goes` says so of the time it was touched; say whether it went."""
 
     def _after_removal(self, paths: list[str]) -> None:
         """Make removals survive a power cut, where that is not so already."""

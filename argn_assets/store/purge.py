@@ -59,15 +59,19 @@ def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Colle
     if not dry_run:
         for name, sequence in newest.items():
             refs.delete(name, through=sequence)
-        done.manifests = [*remove_manifests(store, going), *port.remove_listed(unreadable)]
+        done.manifests = [*remove_manifests(store, going), *port.remove_listed(_ages(unreadable))]
         kept = named_blobs(dataset, read_steps(store, list_manifests(store, dataset)))
-        done.blobs = port.remove_listed(entry for entry in blobs if entry.path not in kept)
-        done.training_states = port.remove_listed(states)
+        done.blobs = port.remove_listed(_ages(entry for entry in blobs if entry.path not in kept))
+        done.training_states = port.remove_listed(_ages(states))
         store.actions.drop_all_of(dataset)
         _log.info("purged %s: %d manifests, %d blobs", dataset, len(done.manifests), len(done.blobs))
     sizes = {entry.path: entry.size_bytes for entry in (*blobs, *states)}
     done.size_bytes = sum(sizes[path] for path in (*done.blobs, *done.training_states))
     return done
+
+
+def _ages(entries: Iterable[Entry]) -> dict[str, datetime]:
+    return {entry.path: entry.touched_at for entry in entries}
 
 
 def _ours(entries: Iterable[Entry]) -> list[Entry]:

@@ -207,5 +207,5 @@ class _Verification:
             return
         if self.port.digest(target) != found:
             raise CorruptArtifact(target, found, self.port.digest(target))
-        if self.port.remove_listed([blob]):
+        if self.port.remove_listed({blob.path: blob.touched_at}):
             self.report.moved[blob.path] = target

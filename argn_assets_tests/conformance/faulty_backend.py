@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from argn_assets.store.port import Entry, Port
+from argn_assets.store.port import AgeTest, Entry, Port
 
 
 class FaultyPort(Port):
@@ -66,8 +65,8 @@ class FaultyPort(Port):
     def _touch(self, path: str) -> None:
         self._do("_touch", path)
 
-    def _remove_old(self, path: str, before: datetime) -> bool:
-        return bool(self._do("_remove_old", path, before))
+    def _remove_if(self, path: str, goes: AgeTest) -> bool:
+        return bool(self._do("_remove_if", path, goes))
 
     def _after_removal(self, paths: list[str]) -> None:
         self._do("_after_removal", paths)

@@ -21,7 +21,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 from uuid import uuid4
 
-from argn_assets.store.port import Entry, Port, discard, write_whole
+from argn_assets.store.port import AgeTest, Entry, Port, discard, write_whole
 
 PROTOCOLS = ("file", "local")
 
@@ -138,10 +138,10 @@ class LocalPort(Port):
                 raise FileNotFoundError(path)
             _stamp(file, self.now())
 
-    def _remove_old(self, path: str, before: datetime) -> bool:
+    def _remove_if(self, path: str, goes: AgeTest) -> bool:
         file = self.root / path
         with self._locked(fcntl.LOCK_EX):
-            old = _time(file.stat()) <= before
+            old = goes(_time(file.stat()))
             if old:
                 file.unlink()
         return old

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
-from argn_assets.store.port import Entry, Port, temporary_spool
+from argn_assets.store.port import AgeTest, Entry, Port, temporary_spool
 
 PROTOCOLS = ("memory",)
 
@@ -84,9 +83,9 @@ class MemoryPort(Port):
         with _LOCK:
             self._files.open(self._full(path), "rb").modified = self.now()
 
-    def _remove_old(self, path: str, before: datetime) -> bool:
+    def _remove_if(self, path: str, goes: AgeTest) -> bool:
         with _LOCK:
-            old: bool = self._files.modified(self._full(path)) <= before
+            old = goes(self._files.modified(self._full(path)))
             if old:
                 self._files.rm_file(self._full(path))
         return old

@@ -15,7 +15,7 @@ from time import sleep
 from typing import Any, BinaryIO, cast
 
 from argn_assets.errors import ConfigError
-from argn_assets.store.port import Entry, Port, temporary_spool
+from argn_assets.store.port import AgeTest, Entry, Port, temporary_spool
 
 PROTOCOLS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 
@@ -119,8 +119,8 @@ class ObjectPort(Port):
         changes = {"MetadataDirective": "REPLACE"} if "LastModified" in info else {}
         self._files.cp_file(self._full(path), self._full(path), **changes)
 
-    def _remove_old(self, path: str, before: datetime) -> bool:
-        old = self._time(self._info(path)) <= before
+    def _remove_if(self, path: str, goes: AgeTest) -> bool:
+        old = goes(self._time(self._info(path)))
         if old:
             self._files.rm_file(self._full(path))
         return old
