@@ -206,6 +206,16 @@ def test_sequences_longer_than_the_window_are_trained_and_generated_whole():  # 
     assert (follows != 0).mean() > 0.97
 
 
+def test_rare_values_of_sequences_are_replaced_by_others_or_by_a_constant():  # E42
+    names = [["common", "usual"][i % 2] if i % 5 else f"rare {i}" for i in range(500)]
+    table = pl.DataFrame({"key": np.arange(500) // 2, "name": names})
+    model = train_sequential(table, tgt_context_key="key", value_protection=True, random_state=1, max_epochs=10)
+    assert set(generate_sequential(model, random_state=1)["name"]) == {"common", "usual"}
+    constant = generate_sequential(model, random_state=1, rare="constant")["name"]
+    assert (constant == "_RARE_").mean() == pytest.approx(0.2, abs=0.08)
+    assert constant.null_count() == 0
+
+
 def test_value_protection_hides_lengths_and_values_of_few_sequences(table):  # E23
     few = table.drop("visit").with_columns(
         color=pl.when(pl.col("customer") < 2).then(pl.lit("secret")).otherwise("color")

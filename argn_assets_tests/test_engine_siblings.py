@@ -21,7 +21,8 @@ from argn_assets.engine import (
     train_flat,
     train_sequential,
 )
-from argn_assets.errors import ConfigError, DataError, SchemaError
+from argn_assets.errors import DataError, SchemaError
+from argn_assets.tables import encode_table
 from argn_assets_tests.tables_of_truth import parcels, profiles, subscribers
 
 
@@ -120,6 +121,23 @@ def test_predicting_and_filling_in_read_siblings_too(flat, new):  # E41
     assert log_prob(flat, truth, ctx_data=new).mean() > log_prob(flat, truth, ctx_data=others).mean() + 3
 
 
+def test_codes_are_judged_beside_the_siblings_that_they_are_given(flat, sequential, new):  # E41
+    context = encode_table(new, flat.ctx_stats)
+    rows = profiles(new)
+    of_codes = log_probs(flat, encode_table(rows.drop("id"), flat.tgt_stats), ctx_codes=context)
+    assert of_codes.sum(0) == pytest.approx(log_prob(flat, rows, ctx_data=new))
+    strange = log_probs(
+        flat, encode_table(rows.drop("id"), flat.tgt_stats), ctx_codes=encode_table(new[::-1], flat.ctx_stats)
+    )
+    assert strange.sum() < of_codes.sum()
+    steps = parcels(new)
+    encoded = encode_table(steps, sequential.tgt_stats)
+    place = pl.DataFrame({"id": steps["id"].unique(maintain_order=True)})
+    some = encode_table(place.join(new, on="id", maintain_order="left"), sequential.ctx_stats)
+    found = log_probs(sequential, encoded, ctx_codes=some).sum()
+    assert found == pytest.approx(log_prob(sequential, steps, ctx_data=new).sum())
+
+
 def test_many_rows_may_share_the_siblings_of_one_context_row(context):  # E32
     table = pl.concat([profiles(context).select("id", "last_color")] * 3)
     model = train_flat(
@@ -175,5 +193,5 @@ def test_what_is_missing_or_ragged_is_named(flat, context, new):
     ragged = context.with_columns(pl.col("orders::stars").list.head(2))
     with pytest.raises(DataError, match="context rows have another number of elements in 'orders::stars'"):
         train_flat(profiles(context), tgt_context_key="id", ctx_data=ragged, ctx_primary_key="id")
-    with pytest.raises(ConfigError, match="Use log_prob"):
+    with pytest.raises(DataError, match="the sequences 'orders', 'calls'; ctx_codes has none"):
         log_probs(flat, np.zeros((4, 1), dtype=np.uint8))

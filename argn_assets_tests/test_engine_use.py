@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -164,7 +166,7 @@ def test_pandas_columns_of_probabilities_are_the_values(artifact, orders):
     found = predict_proba(artifact, table, "discount")
     assert found.index.tolist() == [4, 2, 9]
     assert found.columns[0] == 0.0
-    assert isinstance(found.columns[1], pd.Interval)
+    assert {type(value) for value in found.columns} == {float, pd.Interval}  # spikes are values, the others cells
     assert predict_proba(artifact, table, ["gift", "country"]).columns.names == ["gift", "country"]
 
 
@@ -297,6 +299,15 @@ def test_shares_of_numbers_switches_and_missing_values_hold(artifact, column, wa
     assert rows.select(holds.mean()).item() == pytest.approx(share, abs=0.03)
 
 
+def test_shares_of_ranges_of_dates_hold():  # E42
+    days = pl.DataFrame({"day": [date(2024, 1, 1 + i % 30) for i in range(600)]})
+    model = train_flat(days, random_state=1, max_epochs=2, device="cpu")
+    rows = generate_flat(model, 3000, rebalancing={"day": {(None, date(2024, 1, 6)): 0.7}}, random_state=1)
+    assert (rows["day"] < date(2024, 1, 6)).mean() == pytest.approx(0.7, abs=0.03)
+    with pytest.raises(ConfigError, match="whose ends are not of the column's type Date"):
+        generate_flat(model, 1, rebalancing={"day": {(1, "x"): 0.7}})
+
+
 def test_shares_hold_beside_given_values_temperature_and_in_batches(artifact):
     seeds = pl.DataFrame({"price": [4.99, 99.99] * 1500})
     settings = {"rebalancing": {"country": {"GB": 0.5}}, "sampling_temperature": 0.5, "random_state": 1}
@@ -371,6 +382,27 @@ def test_the_estimator_does_what_scikit_learn_expects():  # E45
     assert len(estimator.sample(7, random_state=1)) == 7
     holes = table.mask(np.arange(2000)[:, None] % 2 == [[0, 1]])
     assert estimator.impute(holes, random_state=1).notna().all(axis=None)
+    same = pickle.loads(pickle.dumps(estimator))
+    assert same.sample(9, random_state=1).equals(estimator.sample(9, random_state=1))
+
+
+@pytest.mark.parametrize("as_target", [pd.Series.reset_index, list, np.asarray], ids=["table", "list", "array"])
+def test_a_target_belongs_to_the_rows_by_their_place(as_target):  # E45
+    table = two_coins(1000).to_pandas().sample(frac=0.5, random_state=1)
+    target = as_target(table["second"])
+    target = target[["second"]] if isinstance(target, pd.DataFrame) else target
+    estimator = TabularARGN(max_epochs=8, random_state=1, device="cpu").fit(table[["first"]], target)
+    assert (estimator.predict(table[["first"]]) == table["second"]).mean() > 0.85
+
+
+def test_a_target_that_does_not_fit_the_rows_is_refused():  # E45
+    table = two_coins(50)
+    with pytest.raises(DataError, match="y has 3 values for 50 rows"):
+        TabularARGN().fit(table, [1, 2, 3])
+    with pytest.raises(DataError, match="y is called 'first' and X has a column of that name"):
+        TabularARGN().fit(table, table["first"])
+    with pytest.raises(DataError, match="y has 2 columns"):
+        TabularARGN().fit(table, table)
 
 
 def test_the_estimator_learns_sequences_and_says_what_it_lacks():

@@ -13,6 +13,7 @@ from argn_assets.engine.request import FlatRequest, generation_config, root_seed
 from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
 from argn_assets.engine.run import OnEpoch, OnStep
 from argn_assets.engine.sequence_request import SequenceRequest
+from argn_assets.engine.sequences import sequences_at_once
 from argn_assets.engine.train import Beginning, train_model
 from argn_assets.errors import ConfigError
 from argn_assets.tables.encode import encode_table
@@ -74,9 +75,10 @@ def train_flat(
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
         on_step: told after every step the seconds so far, and what makes the training state in the middle of an epoch.
-        warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
-        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the same
-            data and settings.
+        warm_start: artifact of an earlier training with the same columns, encodings and size, whose weights are trained on
+            as far as codes mean what they meant; `provenance["warm_start"]` says which do not.
+        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the
+            same data and settings.
     Raises:
         DataError: no rows, or context keys that do not match.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -131,7 +133,8 @@ def generate_flat(
         sample_size: rows; None is as many as were trained on, or as `seed_data` or `ctx_data` have.
         ctx_data: context rows, one generated row each; required by a model that was trained with context.
         seed_data: given values: any columns of the table, in any subset per row (a missing value is generated). They
-            come back verbatim.
+            come back verbatim. Where `tgt_context_key` is among them, each row has the context of its key. A value
+            that the model never saw decides nothing: the rest of its row is generated as if it were missing.
         sampling_temperature: from 0 up; below 1 prefers the likely.
         sampling_top_p: in (0, 1]; leaves out the unlikely codes beyond this probability.
         rebalancing: per column the share that values get in the generated rows, `{"country": {"US": 0.5}}`; for
@@ -178,5 +181,7 @@ def generate_batches(
     rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
     kind = SequenceRequest if artifact.is_sequential else FlatRequest
     request = kind(artifact, sample_size, ctx_data, seed_data, device, rules)
+    if batch_size is None and artifact.is_sequential:
+        batch_size = sequences_at_once(artifact)
     config = generation_config(sampling_temperature, sampling_top_p, batch_size)
     return request.batches(root_seed(random_state), config)

@@ -15,7 +15,7 @@ from argn_assets.engine.imputation import impute
 from argn_assets.engine.prediction import predict, predict_proba
 from argn_assets.engine.probability import log_prob
 from argn_assets.engine.sequences import generate_sequential, train_sequential
-from argn_assets.errors import ConfigError
+from argn_assets.errors import ConfigError, DataError
 from argn_assets.tables.frames import frame_kind, to_polars
 
 if TYPE_CHECKING:
@@ -84,10 +84,13 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Frame, y: Any = None) -> TabularARGN:
         """Train a model of the table `X`; `y`, where it is given, becomes one more column, which `predict` predicts.
 
-        The new column has the name of `y`, or `target`. Errors are those of `train_flat`.
+        The new column has the name of `y`, or `target`; its values belong to the rows of `X` by their place. Errors are
+        those of `train_flat`, and DataError where the two differ in length or `X` has a column of that name.
         """
-        self.target_ = None if y is None else str(getattr(y, "name", None) or "target")
-        data = X if self.target_ is None else _with_column(X, self.target_, y)
+        target, data = None, X
+        if y is not None:
+            target, values = _named_values(y)
+            data = _with_column(X, target, values)
         shared = {name: getattr(self, name) for name in _SHARED}
         if self.sequential:
             self.artifact_ = train_sequential(
@@ -98,6 +101,7 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
             self.artifact_ = train_flat(
                 data, self.encoding_types, primary_key=self.primary_key, tgt_context_key=self.tgt_context_key, **shared
             )
+        self.target_ = target
         self.feature_names_in_ = np.array(to_polars(X).columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         return self
@@ -144,11 +148,31 @@ _SHARED = (
 )  # fmt: skip
 
 
+def _named_values(y: Any) -> tuple[str, Any]:
+    """Return the name and the values of a target: a series, array or list, or a table of one column."""
+    if not hasattr(y, "columns"):
+        return str(getattr(y, "name", None) or "target"), y
+    names = list(getattr(y, "column_names", y.columns))
+    if len(names) != 1:
+        raise DataError(f"y has {len(names)} columns; one is fitted at a time. Put the others into X.")
+    return str(names[0]), y[names[0]]
+
+
 def _with_column(table: Any, name: str, values: Any) -> Any:
-    """Return a table of its own kind with one more column."""
+    """Return a table of its own kind with one more column, row by row."""
     kind = frame_kind(table)
+    if kind == "polars":
+        table = table.lazy().collect()
+    n_rows, names = len(table), list(table.schema.names if kind == "pyarrow" else table.columns)
+    if len(values) != n_rows:
+        raise DataError(f"y has {len(values)} values for {n_rows} rows of X. Give one for each row.")
+    if name in names:
+        raise DataError(f"y is called {name!r} and X has a column of that name. Leave it out of X, or rename y.")
     if kind == "pandas":
-        return table.assign(**{name: values})
+        import pandas as pd
+
+        # By place: rows that were shuffled or filtered keep their old labels.
+        return table.assign(**{name: pd.Series(values).set_axis(table.index)})
     if kind == "polars":
         import polars as pl
 

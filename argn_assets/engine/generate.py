@@ -3,8 +3,10 @@
 # B rows, S sub-columns, C columns, K cardinality, L combinations of the codes of one column
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -36,11 +38,11 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not self.temperature >= 0:
+        if not isinstance(self.temperature, Real) or not 0 <= self.temperature < math.inf:
             raise ConfigError(f"sampling_temperature is {self.temperature!r}; it must be a number from 0 up.")
-        if not 0 < self.top_p <= 1:
+        if not isinstance(self.top_p, Real) or not 0 < self.top_p <= 1:
             raise ConfigError(f"sampling_top_p is {self.top_p!r}; it must be above 0 and at most 1.")
-        if self.batch_size < 1:
+        if not isinstance(self.batch_size, Integral) or self.batch_size < 1:
             raise ConfigError(f"batch_size is {self.batch_size!r}; it must be a whole number from 1 up.")
 
 

@@ -9,7 +9,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.generate import Given
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
-from argn_assets.tables.dtypes import dtype_named
+from argn_assets.tables.dtypes import TICKED, dtype_named
 from argn_assets.tables.encode import encode_table
 
 
@@ -17,7 +17,7 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     """Return what is given of the target's columns: nothing, or the values of `seeds`, n_rows rows.
 
     Raises:
-        SchemaError: `seeds` has columns that the table does not have.
+        SchemaError: a column cannot be read as the type it had.
         ConfigError: a fixed-order model is given columns other than its first ones.
     """
     stats = artifact.tgt_stats
@@ -27,10 +27,6 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     offered = np.zeros(len(layout), dtype=bool)
     if seeds is None:
         return Given(np.zeros((n_sub_columns, n_rows), dtype=np.uint16), observed, offered)
-    names = [column.name for column in stats.schema.columns]
-    strange = [name for name in seeds.columns if name not in names]
-    if strange:
-        raise SchemaError(f"seed_data has {', '.join(strange)}, which the table does not have: {', '.join(names)}.")
     columns: dict[str, pl.Series] = {}
     for place, name in enumerate(layout):
         if name in seeds.columns:
@@ -59,25 +55,52 @@ def _check_order(observed: np.ndarray, names: list[str]) -> None:
         )
 
 
+def seeds_in_types(seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame | None:
+    """Return given values in the types of their columns, each one as it was given.
+
+    Raises:
+        SchemaError: there are columns that the table does not have, or values that a column's type does not hold.
+    """
+    if seeds is None:
+        return None
+    known = {column.name: column for column in schema.columns}
+    strange = [name for name in seeds.columns if name not in known]
+    if strange:
+        raise SchemaError(f"seed_data has {', '.join(strange)}, which the table does not have: {', '.join(known)}.")
+    return seeds.with_columns(_as_given(seeds[name], dtype_named(known[name].dtype)) for name in seeds.columns)
+
+
 def restore_seed(table: pl.DataFrame, seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame:
-    """Return the table in the schema's column order, with given values as they were given."""
+    """Return the table in the schema's column order, with given values, in their columns' types, as they were given."""
     columns: dict[str, pl.Series] = {}
     for column in schema.columns:
         columns[column.name] = values = table[column.name]
         if seeds is not None and column.name in seeds.columns:
-            given = _as_given(seeds[column.name], values.dtype, column.name)
+            given = seeds[column.name]
             columns[column.name] = pl.select(pl.when(given.is_not_null()).then(given).otherwise(values)).to_series()
     return pl.DataFrame(columns)
 
 
-def _as_given(values: pl.Series, dtype: pl.DataType, name: str) -> pl.Series:
-    cast = values.cast(dtype, strict=False)
-    n_lost = cast.null_count() - values.null_count()
-    if values.dtype.is_float() and dtype.is_integer():
-        n_lost += int((values.is_not_null() & (values.round() != values)).sum())
+def _as_given(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Return values in another type that holds every one of them, [N]."""
+    if values.dtype == dtype or values.null_count() == len(values):
+        return values.cast(dtype, strict=False)
+    found = f"seed_data has the type {values.dtype} in {values.name!r}, whose type is {dtype}"
+    if dtype.is_temporal() and dtype not in TICKED and not values.dtype.is_temporal():
+        raise SchemaError(f"{found}. Convert the values to dates or times before.")
+    zones = [kind.time_zone for kind in (values.dtype, dtype) if isinstance(kind, pl.Datetime)]
+    if len(zones) == 2 and (zones[0] is None) != (zones[1] is None):
+        raise SchemaError(f"{found}: only one of the two has a time zone. Add it to the values, or take it from them.")
+    try:
+        cast = values.cast(dtype, strict=False)
+        n_lost = cast.null_count() - values.null_count()
+        if not (dtype.is_float() or dtype in (pl.String, pl.Categorical) or values.dtype == pl.String):
+            n_lost += int((cast.is_not_null() & (cast.cast(values.dtype) != values)).sum())
+    except pl.exceptions.PolarsError as error:
+        raise SchemaError(f"{found}. Convert the values before.") from error
     if n_lost:
         raise SchemaError(
-            f"seed_data has {n_lost} values in {name!r} ({values.dtype}) that the column's type {dtype} does not hold. "
-            "Convert them before."
+            f"seed_data has {n_lost} values in {values.name!r} ({values.dtype}) that the column's type {dtype} does "
+            "not hold. Convert them before."
         )
     return cast

@@ -16,6 +16,7 @@ from argn_assets.engine.generate import GenerationConfig, generate_codes
 from argn_assets.engine.given import given_from_seed
 from argn_assets.engine.request import (
     all_sub_columns,
+    check_whole,
     context_of_rows,
     generation_config,
     load_flat,
@@ -24,7 +25,6 @@ from argn_assets.engine.request import (
 )
 from argn_assets.engine.rules import draw_rules
 from argn_assets.engine.sequence_imputation import drawn_sequences
-from argn_assets.errors import ConfigError
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.frames import to_polars
@@ -69,8 +69,7 @@ def impute(
         ConfigError: a setting out of range, or a pattern of missing values that a fixed-order model cannot serve.
         SchemaError: a column has another type, or `ctx_data` is missing or not used.
     """
-    if n_draws < 1:
-        raise ConfigError(f"n_draws is {n_draws!r}; it must be a whole number from 1 up.")
+    check_whole("n_draws", n_draws, 1)
     if aggregate is not None:
         check_aggregate(aggregate, {})
     config = generation_config(sampling_temperature, sampling_top_p, batch_size)
@@ -130,7 +129,7 @@ def _filled(table: pl.DataFrame, drawn: pl.DataFrame, rows: np.ndarray) -> pl.Da
     """Return the table with its missing cells taken from `drawn`, which holds the rows numbered `rows`."""
     columns = {}
     for name in drawn.columns:
-        if name not in table.columns or not table[name].null_count():
+        if name not in table.columns or not table[name].null_count() or drawn[name].dtype == pl.Null:
             continue
         own, new = table[name], drawn[name]
         if own.dtype == pl.Null:

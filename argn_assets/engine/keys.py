@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from argn_assets.seeds import Seed, mix64
 from argn_assets.tables.dtypes import as_dtype, dtype_name, dtype_named
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.pattern_texts import make_texts
+from argn_assets.tables.split import row_keys
 from argn_assets.tables.stats import TableStats
 
 if TYPE_CHECKING:
@@ -53,10 +55,56 @@ def _with_key_of(stats: TableStats, key: str, values: pl.Series) -> TableStats:
     return dataclasses.replace(stats, schema=dataclasses.replace(stats.schema, columns=columns))
 
 
+class NewKeys:
+    """The keys of one column of generated rows, as the column was: whole numbers from 1, or UUIDs; never a given one.
+
+    Args:
+        column: of the key.
+        given: keys that are given, of the column's type; None where there are none.
+    """
+
+    def __init__(self, column: ColumnSchema, given: pl.Series | None = None):
+        self._column = column
+        self._is_number = column.dtype.startswith(("int", "uint", "float", "decimal"))
+        self._seed_names: tuple[str | int, ...] = ("key", column.name)
+        self._free_before = np.empty(0, dtype=np.int64)  # of each given number, how many smaller ones are free
+        taken = given.drop_nulls().unique() if given is not None else pl.Series([])
+        if self._is_number and len(taken):
+            numbers = taken.cast(pl.Int64, strict=False).drop_nulls().unique().sort().to_numpy()
+            numbers = numbers[numbers > 0]
+            self._free_before = numbers - np.arange(1, len(numbers) + 1)
+        elif len(taken):
+            # UUIDs that the same seed made are given when rows are generated anew: these must be others.
+            of_all = np.bitwise_xor.reduce(row_keys(pl.DataFrame({"key": taken}), "key"))
+            self._seed_names = (*self._seed_names, "beside", int(of_all))
+
+    def make(self, seed: Seed, first: int, n_keys: int) -> pl.Series:
+        """Return the keys from number `first` on, [n_keys]."""
+        if not self._is_number:
+            return as_dtype(_uuids(seed.child(*self._seed_names), first, n_keys), self._column.dtype)
+        free = np.arange(first, first + n_keys)
+        numbers = free + 1 + np.searchsorted(self._free_before, free, side="right")
+        return pl.Series(numbers).cast(dtype_named(self._column.dtype), strict=False)
+
+
+def key_columns(stats: TableStats, given: pl.DataFrame | None) -> dict[str, NewKeys]:
+    """Return what makes the keys of each key column, beside the `given` values of a whole request."""
+    return {
+        column.name: NewKeys(column, given[column.name] if given is not None and column.name in given.columns else None)
+        for column in stats.schema.columns
+        if column.role == "key"
+    }
+
+
 def unmodelled_columns(
-    stats: TableStats, context_keys: pl.Series | None, seed: Seed, first_row: int, n_rows: int
+    stats: TableStats,
+    keys: Mapping[str, NewKeys],
+    context_keys: pl.Series | None,
+    seed: Seed,
+    first_row: int,
+    n_rows: int,
 ) -> dict[str, pl.Series]:
-    """Return the columns that are not modelled, of `n_rows` rows from `first_row` on; whole numbers count from 1."""
+    """Return the columns that are not modelled, of `n_rows` rows from `first_row` on."""
     columns: dict[str, pl.Series] = {}
     for column in stats.schema.columns:
         if column.name in stats.patterns:
@@ -67,15 +115,8 @@ def unmodelled_columns(
         if column.name == stats.schema.context_key and context_keys is not None:
             columns[column.name] = as_dtype(context_keys, column.dtype)
         else:
-            columns[column.name] = new_keys(column, seed, first_row, n_rows)
+            columns[column.name] = keys[column.name].make(seed, first_row, n_rows)
     return columns
-
-
-def new_keys(column: ColumnSchema, seed: Seed, first: int, n_keys: int) -> pl.Series:
-    """Return `n_keys` keys from number `first` on, as the column was: whole numbers from 1, or UUIDs."""
-    if column.dtype.startswith(("int", "uint", "float", "decimal")):
-        return pl.Series(np.arange(first + 1, first + n_keys + 1)).cast(dtype_named(column.dtype), strict=False)
-    return as_dtype(_uuids(seed.child("key", column.name), first, n_keys), column.dtype)
 
 
 def _uuids(seed: Seed, first_row: int, n_rows: int) -> pl.Series:

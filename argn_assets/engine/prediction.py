@@ -31,7 +31,7 @@ from argn_assets.engine.outcomes import (
     outcomes_of,
 )
 from argn_assets.engine.probability_labels import labelled
-from argn_assets.engine.request import context_of_rows, load_flat, load_sequences, root_seed, with_context
+from argn_assets.engine.request import check_whole, context_of_rows, load_flat, load_sequences, root_seed, with_context
 from argn_assets.engine.rules import draw_rules
 from argn_assets.engine.sequence_imputation import drawn_sequences, filled_sequences
 from argn_assets.engine.sequence_probability import bases_of
@@ -85,8 +85,7 @@ def predict(
             not used.
     """
     targets = _targets(artifact, target)
-    if n_draws < 1:
-        raise ConfigError(f"n_draws is {n_draws!r}; it must be a whole number from 1 up.")
+    check_whole("n_draws", n_draws, 1)
     schema = artifact.tgt_stats.schema
     dtypes = {name: dtype_named(schema.column(name).dtype) for name in targets}
     check_aggregate(aggregate, dtypes)

@@ -38,7 +38,7 @@ def log_probs(
     artifact: ModelArtifact,
     codes: NDArray[np.integer] | EncodedTable,
     *,
-    ctx_codes: NDArray[np.integer] | None = None,
+    ctx_codes: NDArray[np.integer] | EncodedTable | None = None,
     column_order: Sequence[str] | None = None,
     device: str = "auto",
 ) -> NDArray[np.float64]:
@@ -51,28 +51,40 @@ def log_probs(
         codes: sub-columns by rows, as `EncodedTable.codes`, [S, N]; of sequences the encoded table itself, which says
             where each begins, so that every row is given those before it.
         ctx_codes: the same of the context, for a model that was trained with one, [S', N]; of sequences one per
-            sequence, [S', G].
+            sequence, [S', G]. A context with sequences of rows of its own is the encoded table itself.
         column_order: all columns in the order in which they see each other; None is the table's order.
         device: `auto`, `cpu`, `cuda:0` …
     Raises:
         DataError: the codes are not of this model.
-        ConfigError: `column_order` does not name each column once, a fixed-order model has another one, or the context
-            holds sequences, which are more than codes of one row.
+        ConfigError: `column_order` does not name each column once, or a fixed-order model has another one.
     """
-    if artifact.ctx_stats is not None and artifact.ctx_stats.siblings:
-        raise ConfigError(
-            f"The context of this model holds sequences of rows ({', '.join(map(repr, artifact.ctx_stats.siblings))}), "
-            "which are no codes of one row. Use log_prob, with the rows and their ctx_data."
-        )
+    siblings = _siblings_of(artifact, ctx_codes)
+    given = ctx_codes.codes if isinstance(ctx_codes, EncodedTable) else ctx_codes
     order = _order(artifact, column_order)
     if artifact.is_sequential:
-        known = sequences_of_codes(artifact, codes, ctx_codes)
+        known = sequences_of_codes(artifact, codes, given, siblings)
         _check_codes(known.codes, full_sub_columns(artifact.tgt_stats.sub_columns()))
         return _of_sequences(artifact, known, order, None, device)
-    codes = codes.codes if isinstance(codes, EncodedTable) else codes
-    joined = np.asarray(codes) if ctx_codes is None else np.concatenate([ctx_codes, codes])
+    own = np.asarray(codes.codes if isinstance(codes, EncodedTable) else codes)
+    if given is not None and np.shape(given)[-1] != own.shape[-1]:
+        raise DataError(f"ctx_codes has {np.shape(given)[-1]} rows for {own.shape[-1]} rows of codes; each needs one.")
+    joined = own if given is None else np.concatenate([given, own])
     _check_codes(joined, all_sub_columns(artifact))
-    return _computed(artifact, joined, order, np.zeros(np.shape(codes), dtype=bool), device)
+    return _computed(artifact, joined, order, np.zeros(own.shape, dtype=bool), device, siblings)
+
+
+def _siblings_of(
+    artifact: ModelArtifact, ctx_codes: NDArray[np.integer] | EncodedTable | None
+) -> tuple[EncodedSibling, ...]:
+    """Return the siblings that come with a context's codes; DataError where the model needs others."""
+    found = ctx_codes.siblings if isinstance(ctx_codes, EncodedTable) else {}
+    needed = artifact.ctx_stats.siblings if artifact.ctx_stats is not None else {}
+    if list(found) != list(needed):
+        raise DataError(
+            f"The context of this model holds the sequences {', '.join(map(repr, needed)) or '(none)'}; ctx_codes "
+            f"has {', '.join(map(repr, found)) or 'none'}. Pass the EncodedTable of encode_table(ctx_data, ctx_stats)."
+        )
+    return tuple(found.values())
 
 
 def log_prob(

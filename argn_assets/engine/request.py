@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.families import FlatGenerator, SequenceGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
-from argn_assets.engine.given import given_from_seed, restore_seed
-from argn_assets.engine.keys import stats_of_request, unmodelled_columns
-from argn_assets.engine.rules import DrawRules, mark_rare
+from argn_assets.engine.given import given_from_seed, restore_seed, seeds_in_types
+from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
+from argn_assets.engine.rules import DrawRules, with_marks
 from argn_assets.engine.train import choose_device
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
-from argn_assets.schema import SubColumn, full_sub_columns
+from argn_assets.schema import SubColumn, TableSchema, full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 
 def root_seed(random_state: int | None) -> Seed:
-    """Return the seed of a call: the given one, or one drawn anew."""
-    return Seed(secrets.randbits(63) if random_state is None else random_state)
+    """Return the seed of a call: the given one, or one drawn anew; ConfigError for what is no whole number."""
+    if random_state is None:
+        return Seed(secrets.randbits(63))
+    if not isinstance(random_state, Integral):
+        raise ConfigError(f"random_state is {random_state!r}; it must be a whole number, or None.")
+    return Seed(int(random_state))
 
 
 def generation_config(temperature: float, top_p: float, batch_size: int | None) -> GenerationConfig:
@@ -56,12 +60,16 @@ class FlatRequest:
         rules: DrawRules,
     ):
         check_flat(artifact)
-        if sample_size is not None and sample_size < 0:
-            raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
+        if sample_size is not None:
+            check_whole("sample_size", sample_size, 0)
         self.artifact, self.rules = artifact, rules
         self.stats = stats_of_request(artifact, ctx_data, seed_data)
         self.context = given_context(artifact, ctx_data)
-        self.seed_table = to_polars(seed_data) if seed_data is not None else None
+        self.seed_table = seeds_in_types(to_polars(seed_data) if seed_data is not None else None, self.stats.schema)
+        if self.seed_table is not None:
+            given_from_seed(artifact, self.seed_table, len(self.seed_table))  # refused here, not at the first batch
+            self.context = context_by_key(artifact, self.context, self.seed_table) or self.context
+        self.keys = key_columns(self.stats, self.seed_table)
         self.n_rows = self._row_count(sample_size)
         self.model = load_flat(artifact, device) if artifact.weights else None
 
@@ -87,27 +95,17 @@ class FlatRequest:
                 self.model, all_sub_columns(self.artifact), given, seed, config, self.rules, first_row=start
             )
             codes = drawn[self.model.n_context :]
-        keys = unmodelled_columns(
-            self.stats, self.context.keys(start, stop) if self.context else None, seed, start, stop - start
-        )
-        table = self._decoded(codes, seed, start)
+        context_keys = self.context.keys(start, stop) if self.context else None
+        keys = unmodelled_columns(self.stats, self.keys, context_keys, seed, start, stop - start)
+        decoded = decode_codes(codes, self.stats, seed=seed, first_row=start)
+        table = with_marks(decoded, codes, self.stats, self.rules)
         return restore_seed(pl.DataFrame({**table.to_dict(), **keys}), seeds, self.stats.schema)
 
-    def _decoded(self, codes: NDArray[np.uint16], seed: Seed, first_row: int) -> pl.DataFrame:
-        """Return the rows that codes say, rare values marked where the rules let them be drawn."""
-        table = decode_codes(codes, self.stats, seed=seed, first_row=first_row)
-        at, marked = 0, {}
-        for name, subs in self.stats.sub_columns().items():
-            if name in self.rules.marked:
-                marked[name] = mark_rare(table[name], codes[at] == subs[0].unknown)
-            at += len(subs)
-        return table.with_columns(**marked)
-
     def batches(self, seed: Seed, config: GenerationConfig) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as Arrow record batches."""
-        for start in range(0, self.n_rows, config.batch_size):
+        """Yield the rows as Arrow record batches, at least one."""
+        for start in range(0, max(1, self.n_rows), config.batch_size):
             table = self.rows(start, min(start + config.batch_size, self.n_rows), seed, config)
-            yield from table.to_arrow().combine_chunks().to_batches()
+            yield record_batch(table, self.stats.schema)
 
     def frame(self, table: pl.DataFrame) -> Any:
         """Return the table as the kind of frame that was trained on."""
@@ -160,6 +158,36 @@ def given_context(artifact: ModelArtifact, ctx_data: Frame | None) -> Context | 
     return Context.of_table(to_polars(ctx_data), artifact.ctx_stats)
 
 
+def record_batch(table: pl.DataFrame, schema: TableSchema) -> pa.RecordBatch:
+    """Return rows as one Arrow batch; of the types that were trained on where these were those of pyarrow or polars."""
+    import pyarrow as pa
+
+    frame = table if schema.frame_kind == "pandas" else from_polars(table, schema)
+    arrow = frame if isinstance(frame, pa.Table) else frame.to_arrow()
+    batches = arrow.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=arrow.schema)
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Refuse a setting that is no whole number from `least` up."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number from {least} up.")
+
+
+def context_by_key(artifact: ModelArtifact, context: Context | None, table: pl.DataFrame) -> Context | None:
+    """Return the context of the rows of a table by its key; None where one of the two does not have it.
+
+    Raises:
+        DataError: a row's key is not among those of the context.
+    """
+    key, context_key = artifact.ctx_primary_key, artifact.tgt_context_key
+    if context is None or key not in context.table.columns or context_key not in table.columns:
+        return None
+    assert key is not None, "a column has a name"
+    assert context_key is not None, "a column has a name"
+    return context.of_rows(place_of_keys(context.table, key, row_keys(table, context_key), context_key))
+
+
 def context_of_rows(artifact: ModelArtifact, ctx_data: Frame | None, table: pl.DataFrame) -> Context | None:
     """Return the context of the rows of a table: by its key where both tables have it, else row by row.
 
@@ -170,12 +198,12 @@ def context_of_rows(artifact: ModelArtifact, ctx_data: Frame | None, table: pl.D
     context = given_context(artifact, ctx_data)
     if context is None:
         return None
-    key, context_key = artifact.ctx_primary_key, artifact.tgt_context_key
-    if key is not None and context_key is not None and key in context.table.columns and context_key in table.columns:
-        return context.of_rows(place_of_keys(context.table, key, row_keys(table, context_key), context_key))
+    by_key = context_by_key(artifact, context, table)
+    if by_key is not None:
+        return by_key
     if len(context.table) != len(table):
         raise DataError(
             f"ctx_data has {len(context.table)} rows for {len(table)} rows. Give one for each, or the key columns "
-            f"{context_key!r} and {key!r} in both tables."
+            f"{artifact.tgt_context_key!r} and {artifact.ctx_primary_key!r} in both tables."
         )
     return context

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from numbers import Real
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from argn_assets.encodings.categorical import CategoricalStats
 from argn_assets.engine.outcomes import Outcomes, outcomes_of
 from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
+from argn_assets.tables.stats import TableStats
 
 Rare = Literal["sample", "constant"]
 Rebalancing = Mapping[str, Mapping[object, float]]
@@ -84,12 +86,19 @@ def draw_rules(
             position += 1
     numbers = {name: number for number, name in enumerate(stats.columns)}
     shares: dict[int, ColumnShares] = {}
-    for name, wanted in (rebalancing or {}).items():
+    for name, wanted in _entries(rebalancing if rebalancing is not None else {}):
         if name not in numbers:
             raise ConfigError(f"rebalancing names {name!r}; columns with values to draw are {', '.join(numbers)}.")
         shares[numbers[name]] = column_shares(outcomes_of(stats, name), wanted)
     _check_order(artifact, shares)
     return DrawRules(forbidden, shares, marked)
+
+
+def _entries(rebalancing: Rebalancing) -> list[tuple[str, Mapping[object, float]]]:
+    """Return columns and what is asked of them; ConfigError for what is not shares by column and value."""
+    if not isinstance(rebalancing, Mapping) or not all(isinstance(own, Mapping) for own in rebalancing.values()):
+        raise ConfigError(f"rebalancing is {rebalancing!r}; it is written {{column: {{value: share}}}}.")
+    return list(rebalancing.items())
 
 
 def _check_order(artifact: ModelArtifact, shares: Collection[int]) -> None:
@@ -104,6 +113,16 @@ def _check_order(artifact: ModelArtifact, shares: Collection[int]) -> None:
 def _has_rare(stats: Stats) -> bool:
     """Return whether a column has texts that share a code because they were rare."""
     return isinstance(stats, CategoricalStats) and stats.has_unknown
+
+
+def with_marks(table: pl.DataFrame, codes: NDArray[np.uint16], stats: TableStats, rules: DrawRules) -> pl.DataFrame:
+    """Return the rows that codes say, [S, N], with rare values marked where the rules let them be drawn."""
+    at, marked = 0, {}
+    for name, subs in stats.sub_columns().items():
+        if name in rules.marked:
+            marked[name] = mark_rare(table[name], codes[at] == subs[0].unknown)
+        at += len(subs)
+    return table.with_columns(**marked)
 
 
 def mark_rare(values: pl.Series, is_rare: NDArray[np.bool_]) -> pl.Series:
@@ -135,7 +154,7 @@ def column_shares(outcomes: Outcomes, wanted: Mapping[object, float]) -> ColumnS
     """
     name = outcomes.name
     for key, share in wanted.items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
             raise ConfigError(f"rebalancing of {name!r} gives {key!r} the share {share!r}; shares are from 0 to 1.")
     total = float(sum(wanted.values()))
     if total > 1 + _TOLERANCE:
@@ -160,11 +179,8 @@ def column_shares(outcomes: Outcomes, wanted: Mapping[object, float]) -> ColumnS
 
 def _members(outcomes: Outcomes, key: object) -> NDArray[np.bool_]:
     """Return which outcomes an entry means, [V]: a value, None for a missing one, or a range (low, high)."""
-    if isinstance(key, tuple) and len(key) == 2 and outcomes.is_numeric:
-        low = -np.inf if key[0] is None else key[0]
-        high = np.inf if key[1] is None else key[1]
-        middle = outcomes.values.cast(pl.Float64)
-        members = ((middle >= low) & (middle < high)).fill_null(False).to_numpy()
+    if isinstance(key, tuple) and len(key) == 2 and (outcomes.is_numeric or outcomes.values.dtype.is_temporal()):
+        members = _in_range(outcomes, *key)
     else:
         known = outcomes.exact_values()
         members = np.array([value == key if key is not None else value is None for value in known], dtype=bool)
@@ -175,10 +191,26 @@ def _members(outcomes: Outcomes, key: object) -> NDArray[np.bool_]:
     return members
 
 
+def _in_range(outcomes: Outcomes, low: Any, high: Any) -> NDArray[np.bool_]:
+    """Return which outcomes lie from `low` up and below `high`, [V]; None is an open end."""
+    values = outcomes.values.cast(pl.Float64) if outcomes.is_numeric else outcomes.values
+    members = values.is_not_null()
+    try:
+        members = members if low is None else members & (values >= low)
+        members = members if high is None else members & (values < high)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, NotImplementedError) as error:
+        raise ConfigError(
+            f"rebalancing of {outcomes.name!r} names the range {(low, high)!r}, whose ends are not of the column's "
+            f"type {outcomes.values.dtype}."
+        ) from error
+    return members.to_numpy()
+
+
 def _existing(outcomes: Outcomes) -> str:
-    if outcomes.is_numeric:
+    if outcomes.is_numeric or outcomes.values.dtype.is_temporal():
         low, high = outcomes.lows.drop_nulls().to_list(), outcomes.highs.drop_nulls().to_list()
-        lie = f"Its numbers lie from {min(low)!r} to {max(high)!r}; " if low else "It has no numbers; "
+        what = "numbers" if outcomes.is_numeric else "values"
+        lie = f"Its {what} lie from {min(low)!r} to {max(high)!r}; " if low else f"It has no {what}; "
         return f"{lie}a range is written (low, high), without the high end."
     known = [repr(value) for value in outcomes.exact_values() if value is not None]
     more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""

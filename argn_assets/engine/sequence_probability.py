@@ -96,20 +96,23 @@ def context_of_sequences(
     return context.encoded.codes, tuple(context.encoded.siblings.values())
 
 
-def sequences_of_codes(artifact: ModelArtifact, codes: Any, context: NDArray[np.integer] | None) -> KnownSequences:
+def sequences_of_codes(
+    artifact: ModelArtifact, codes: Any, context: NDArray[np.integer] | None, siblings: tuple[EncodedSibling, ...] = ()
+) -> KnownSequences:
     """Return the sequences of an encoded table; DataError where it does not say where they begin, or lacks context."""
     if not isinstance(codes, EncodedTable) or codes.offsets is None:
         raise DataError(
             "The artifact models sequences, so log_probs needs to know where each begins: pass the EncodedTable that "
             "encode_table returned, not its codes alone."
         )
-    n_sequences, n_context = len(codes.offsets) - 1, len(artifact.ctx_cardinalities)
+    n_sequences, layout = len(codes.offsets) - 1, artifact.ctx_stats.sub_columns() if artifact.ctx_stats else {}
+    n_context = sum(map(len, layout.values()))
     given = np.zeros((0, n_sequences), dtype=np.uint8) if context is None else np.asarray(context)
     if given.shape != (n_context, n_sequences):
         raise DataError(
             f"ctx_codes has the shape {given.shape}; {n_context} sub-columns of {n_sequences} sequences are needed."
         )
-    return KnownSequences(codes.codes, codes.offsets, given, (), np.arange(codes.n_rows))
+    return KnownSequences(codes.codes, codes.offsets, given, siblings, np.arange(codes.n_rows))
 
 
 def steps_of(model: SequenceGenerator, known: KnownSequences) -> Iterator[tuple[NDArray[np.int64], Any, Tensor | None]]:

@@ -14,17 +14,18 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
-from argn_assets.engine.given import given_from_seed, restore_seed
-from argn_assets.engine.keys import new_keys, stats_of_request, unmodelled_columns
-from argn_assets.engine.request import given_context, load_sequences
-from argn_assets.engine.rules import DrawRules
-from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
+from argn_assets.engine.given import given_from_seed, restore_seed, seeds_in_types
+from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
+from argn_assets.engine.request import check_whole, given_context, load_sequences, record_batch
+from argn_assets.engine.rules import DrawRules, with_marks
+from argn_assets.errors import DataError, SchemaError, UserError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedSibling, decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
 from argn_assets.tables.sequences import bring_together, starts_at
 from argn_assets.tables.split import row_keys
+from argn_assets.tables.stats import TableStats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,15 +47,16 @@ class SequenceRequest:
     ):
         if not artifact.is_sequential:
             raise UserError("The artifact models rows, not sequences. Use generate_flat, which returns rows.")
-        if sample_size is not None and sample_size < 0:
-            raise ConfigError(f"sample_size is {sample_size!r}; it must be a whole number from 0 up.")
+        if sample_size is not None:
+            check_whole("sample_size", sample_size, 0)
         lengths = artifact.tgt_stats.lengths
         assert lengths is not None, "a sequential artifact has lengths"
         self.artifact, self.rules, self.lengths = artifact, rules, lengths
         self.stats = stats_of_request(artifact, ctx_data, seed_data)
         self.key = str(self.stats.schema.context_key)
         self.context = given_context(artifact, ctx_data)
-        self.seeds = _SeedRows.of(artifact, self.key, to_polars(seed_data) if seed_data is not None else None)
+        self.seeds = _SeedRows.of(artifact, self.stats, to_polars(seed_data) if seed_data is not None else None)
+        self.new_keys = key_columns(self.stats, self.seeds.table if self.seeds is not None else None)
         self.known_keys = self._known_keys()
         self.n_sequences = self._count(sample_size)
         self.model: SequenceGenerator = load_sequences(artifact, device)
@@ -88,8 +90,7 @@ class SequenceRequest:
 
     def _keys(self, start: int, stop: int, seed: Seed) -> pl.Series:
         """Return the keys of some sequences, [G]."""
-        column = self.stats.schema.column(self.key)
-        made = new_keys(column, seed, start, stop - start)
+        made = self.new_keys[self.key].make(seed, start, stop - start)
         if self.known_keys is None:
             return made
         known = self.known_keys[start:stop].cast(made.dtype)
@@ -110,9 +111,10 @@ class SequenceRequest:
         )
         sizes, n_rows = np.diff(made.offsets), int(made.offsets[-1])
         starts = starts_at(made.offsets[np.append(sizes > 0, True)])
-        table = decode_codes(made.codes, stats, seed=seed, first_row=first_row, starts=starts)
+        decoded = decode_codes(made.codes, stats, seed=seed, first_row=first_row, starts=starts)
+        table = with_marks(decoded, made.codes, stats, self.rules)
         keys = self._keys(start, stop, seed).gather(np.repeat(np.arange(n_sequences), sizes))
-        others = unmodelled_columns(stats, keys, seed, first_row, n_rows)
+        others = unmodelled_columns(stats, self.new_keys, keys, seed, first_row, n_rows)
         given = _placed(seed_rows, prefixes.offsets, made.offsets) if seed_rows is not None else None
         return restore_seed(pl.DataFrame({**table.to_dict(), **others}), given, stats.schema)
 
@@ -137,7 +139,7 @@ class SequenceRequest:
     def batches(self, seed: Seed, config: GenerationConfig) -> Iterator[pa.RecordBatch]:
         """Yield the sequences as Arrow record batches of whole sequences."""
         for table in self.tables(seed, config):
-            yield from table.to_arrow().combine_chunks().to_batches()
+            yield record_batch(table, self.stats.schema)
 
     def frame(self, seed: Seed, config: GenerationConfig) -> Any:
         """Return all sequences as the kind of frame that was trained on."""
@@ -153,8 +155,9 @@ class _SeedRows:
         self.keys = self.table[key].gather(self.offsets[:-1])
 
     @classmethod
-    def of(cls, artifact: ModelArtifact, key: str, table: pl.DataFrame | None) -> _SeedRows | None:
+    def of(cls, artifact: ModelArtifact, stats: TableStats, table: pl.DataFrame | None) -> _SeedRows | None:
         """Return the given rows; SchemaError where they do not say whose they are."""
+        table, key = seeds_in_types(table, stats.schema), str(stats.schema.context_key)
         if table is None:
             return None
         if key not in table.columns:
@@ -164,7 +167,7 @@ class _SeedRows:
             )
         if table[key].null_count():
             raise DataError(f"seed_data has {table[key].null_count()} rows without a value of {key!r}.")
-        given_from_seed(artifact, table[:0], 0)  # names strange columns before anything is generated
+        given_from_seed(artifact, table, len(table))  # refused here, not at the first batch
         return cls(table, key)
 
     def line_up(self, keys: pl.Series) -> None:

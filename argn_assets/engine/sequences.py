@@ -81,9 +81,10 @@ def train_sequential(
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
         on_step: told after every step the seconds so far, and what makes the training state in the middle of an epoch.
-        warm_start: artifact of an earlier training with the same encodings and sizes, whose weights are trained on.
-        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the same
-            data and settings.
+        warm_start: artifact of an earlier training with the same columns, encodings and size, whose weights are trained on
+            as far as codes mean what they meant; `provenance["warm_start"]` says which do not.
+        training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the
+            same data and settings.
     Raises:
         DataError: no rows, rows without a key, or keys that `ctx_data` lacks.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -189,7 +190,8 @@ def generate_sequential(
     """
     rules = draw_rules(artifact, rare=rare, rebalancing=rebalancing)
     request = SequenceRequest(artifact, sample_size, ctx_data, seed_data, device, rules)
-    config = generation_config(sampling_temperature, sampling_top_p, batch_size or sequences_at_once(artifact))
+    at_once = sequences_at_once(artifact) if batch_size is None else batch_size
+    config = generation_config(sampling_temperature, sampling_top_p, at_once)
     return request.frame(root_seed(random_state), config)
 
 

@@ -22,6 +22,7 @@ from argn_assets.engine.families.argn.layout import (
     siblings_layout,
 )
 from argn_assets.engine.families.argn.sequential import SequentialModel
+from argn_assets.engine.families.argn.unseen import settle_unseen
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, OnStep, Run
 from argn_assets.errors import ConfigError, DataError
@@ -102,6 +103,9 @@ def train_model(
                 run.start_from(beginning.warm_start)
             run.train(on_epoch, on_step)
         weights, history = run.best_weights(), tuple(run.history)
+        weights = settle_unseen(
+            weights, encoded, context, is_sequential=lengths is not None, any_order=config.any_order
+        )
     return ModelArtifact(
         weights=weights,
         is_sequential=lengths is not None,
@@ -125,10 +129,15 @@ def train_model(
 
 
 def choose_device(device: str) -> torch.device:
-    """Return the torch device of a setting: `auto` is a GPU where there is one."""
+    """Return the torch device of a setting: `auto` is a GPU where there is one; ConfigError for one not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, TypeError, AssertionError, ImportError) as error:
+        raise ConfigError(f"device is {device!r}, which this machine does not have. Use 'auto' or 'cpu'.") from error
+    return chosen
 
 
 def _lengths(encoded: EncodedTable, stats: TableStats) -> SequenceLengths | None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from argn_assets.errors import SchemaError
 from argn_assets.schema import ColumnSchema, FrameKind, TableSchema
-from argn_assets.tables.categories import categories_name, category_kind, declared_categories
+from argn_assets.tables.categories import Categories, categories_name, category_kind, declared_categories
 from argn_assets.tables.dtypes import dtype_name
 
 if TYPE_CHECKING:
@@ -179,9 +179,8 @@ def _pandas_name(dtype: Any) -> str:
 def from_polars(table: pl.DataFrame, schema: TableSchema) -> Any:
     """Return a table of the caller's kind with the caller's types; `table` holds logical dtypes."""
     if schema.frame_kind == "polars":
-        # A given value that the Enum does not have becomes null.
         return table.with_columns(
-            pl.col(column.name).cast(pl.String).cast(pl.Enum(categories), strict=False)
+            (texts := table[column.name].cast(pl.String)).cast(pl.Enum(_with_others(categories, texts)))
             for column in _columns_of(table, schema)
             if (categories := declared_categories(column)) is not None
         )
@@ -226,13 +225,22 @@ def _as_category(values: pl.Series, column: ColumnSchema) -> Any:
     import pandas as pd
 
     ordered, declared = category_kind(column) == "ordered category", declared_categories(column)
+    if column.dtype == "categorical":  # a column without any value may have lost it
+        values = values.cast(pl.Categorical)
     if values.dtype != pl.Categorical:
         # By way of a list, because pandas would turn integers beside a null into floats.
-        listed = None if declared is None else pd.Index(declared, dtype=column.dtype)
+        listed = None if declared is None else pd.Index(_with_others(declared, values), dtype=column.dtype)
         return pd.Categorical(values.to_list(), categories=listed, ordered=ordered)
-    texts = values.drop_nulls().unique().cast(pl.String).sort().to_list() if declared is None else declared
+    texts = _with_others(declared or [], values.cast(pl.String))
     codes: Any = values.cast(pl.Enum(texts), strict=False).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
     return pd.Categorical.from_codes(codes, categories=pd.Index(texts), ordered=ordered)
+
+
+def _with_others(declared: Categories, values: pl.Series) -> Categories:
+    """Return declared categories, and after them, ascending, the values that are none of them: given ones may be."""
+    known = set(declared)
+    others = [value for value in values.drop_nulls().unique().sort().to_list() if value not in known]
+    return [*declared, *others]
 
 
 def _to_arrow(table: pl.DataFrame, schema: TableSchema) -> Any:
