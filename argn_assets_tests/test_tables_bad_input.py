@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pandas as pd
 import polars as pl
@@ -30,13 +31,14 @@ UNREADABLE = {
     "wide decimal": (pa.table({"sum": pa.array([Decimal("1e25")])}), "sum.*64 bits.*float64"),
     "wider decimal": (pa.table({"sum": pa.array([Decimal("1e45")])}), "sum.*decimal256"),
     "decimal of hundreds": (pa.table({"sum": pa.array([Decimal(100)], pa.decimal128(5, -2))}), "sum.*decimal128"),
-    "integer of 70 bits": (pd.DataFrame({"sum": [2**70, 1]}, dtype=object), "sum.*number that cannot be read"),
+    "integer of 70 bits": (pd.DataFrame({"sum": [2**70, 1]}, dtype=object), "sum.*number that cannot be read.*64 bits"),
     "map": (pa.table({"tags": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8()))}), "tags.*Map.*per key"),
     "array": (pl.DataFrame({"tags": pl.Series([[1, 2]], dtype=pl.Array(pl.Int8, 2))}), "tags.*Array.*per element"),
     "dictionary of pandas": (pd.DataFrame({"place": [{"x": 1}]}), "place.*Struct.*one column per field"),
     "set of pandas": (pd.DataFrame({"tags": [{1}]}), "tags.*List.*per element"),
     "lists among text": (pd.DataFrame({"tags": [["a"], "a"]}), "tags.*list and str"),
     "any object": (pl.DataFrame({"what": [object()]}), "what.*Object"),
+    "uuid of pandas": (pd.DataFrame({"id": [UUID(int=1)]}), "id.*values of UUID.*astype"),
     "uuid of arrow": (pa.table({"id": pa.array([b"a" * 16], pa.uuid())}), "id.*Binary.*text"),
     "bytes among text": (pd.DataFrame({"name": ["a", b"b"]}, dtype=object), "name.*bytes and str.*decode"),
     "latin-1 in arrow text": (pa.table({"name": LATIN1}), "name.*not UTF-8"),

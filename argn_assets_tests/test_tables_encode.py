@@ -143,6 +143,21 @@ def test_batches_for_ray_are_arrays_by_sub_column() -> None:
     assert (np.stack(list(batch.values())) == encoded.codes).all()
 
 
+def test_batches_for_ray_may_be_cut_anywhere_when_rows_are_numbered_on() -> None:  # E6
+    rng = np.random.default_rng(1)
+    table = pl.DataFrame({"x": [None if i % 3 else v for i, v in enumerate(rng.normal(size=3000).tolist())]})
+    stats = compute_stats(table)
+    whole = encode_batch_for_ray(table, stats, seed=4)
+    parts = [encode_batch_for_ray(table[a:b], stats, seed=4, first_row=a) for a, b in ((0, 7), (7, 2000), (2000, 3000))]
+    assert all((np.concatenate([part[name] for part in parts]) == codes).all() for name, codes in whole.items())
+
+
+def test_fractions_among_whole_numbers_become_the_nearest_one() -> None:
+    stats = compute_stats(pl.DataFrame({"n": [1, 2, 3]}))
+    encoded = encode_table(pl.DataFrame({"n": [1.9, 2.6, None, -0.4]}), stats)
+    assert decode_table(encoded, stats)["n"].to_list()[:2] == [2, 3]
+
+
 def test_stats_may_be_computed_and_used_at_ten_thousand_columns() -> None:
     wide = pl.DataFrame({f"c{i}": [i, i + 1] for i in range(10_000)})
     stats = compute_stats(wide)

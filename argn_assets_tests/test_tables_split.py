@@ -82,3 +82,10 @@ def test_unsigned_keys_beyond_the_signed_range_differ() -> None:
 def test_rows_without_a_key_are_numbered_on() -> None:
     table = pl.DataFrame({"a": [5, 6, 7]})
     assert row_keys(table, None, first_row=10).tolist() == [10, 11, 12]
+
+
+@pytest.mark.parametrize("values", [[0, None, 0, None], [0.0, None, 0.0, None], ["", None, "", None]])
+def test_rows_without_a_key_are_not_those_of_another_key(values: list[object]) -> None:
+    of_zero, of_nothing, *again = row_keys(pl.DataFrame({"k": values}), "k").tolist()
+    assert of_zero != of_nothing
+    assert again == [of_zero, of_nothing]

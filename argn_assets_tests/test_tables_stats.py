@@ -95,6 +95,33 @@ def test_a_batch_whose_object_column_is_empty_combines_with_the_others() -> None
     assert combine_partial_stats(halves[::-1]).to_bytes() == compute_stats(frame, context_key="k").to_bytes()
 
 
+def test_a_batch_without_any_value_has_the_type_of_the_others() -> None:
+    """As pandas reads a file in pieces: a piece of a text column without any text is of floats."""
+    pieces = [
+        pd.DataFrame({"note": [np.nan, np.nan], "n": [1, 2]}),
+        pd.DataFrame({"note": ["late", None], "n": [3, 4]}),
+        pd.DataFrame({"note": [None, None], "n": [5, 6]}),
+    ]
+    whole = pd.concat([piece.astype({"note": "str"}) for piece in pieces])
+    partials = [compute_partial_stats(piece) for piece in pieces]
+    for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+        assert combine_partial_stats([partials[i] for i in order]).to_bytes() == compute_stats(whole).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (pl.DataFrame({"b": ["x"], "a": [1]}), r"their order \(a, b and b, a\)"),
+        (pl.DataFrame({"a": [1.5], "b": ["x"]}), r"a \(int64 and float64\)"),
+        (pd.DataFrame({"a": [1], "b": ["x"]}), r"the kind of frame \(polars and pandas\)"),
+    ],
+)
+def test_a_refusal_of_batches_says_what_differs_and_what_to_do(other: Any, said: str) -> None:
+    first = pl.DataFrame({"a": [1], "b": ["x"]})
+    with pytest.raises(SchemaError, match=f"{said}.*the same columns, in the same order"):
+        combine_partial_stats([compute_partial_stats(first), compute_partial_stats(other)])
+
+
 def test_batches_of_different_tables_are_refused() -> None:
     one, other = compute_partial_stats(pl.DataFrame({"a": [1]})), compute_partial_stats(pl.DataFrame({"a": ["x"]}))
     with pytest.raises(SchemaError, match="differ in their columns: a"):
@@ -165,7 +192,10 @@ COLUMNS_BY_KIND = {
 @pytest.mark.parametrize("kind", COLUMNS_BY_KIND)
 @pytest.mark.parametrize("encoding", sorted(encodings()))
 def test_an_encoding_takes_the_kinds_it_says_and_no_others(encoding: str, kind: str) -> None:
-    table = pl.DataFrame({"column": COLUMNS_BY_KIND[kind]})
+    values = COLUMNS_BY_KIND[kind]
+    if kind == "text" and encodings()[encoding].EXAMPLES:
+        values = pl.Series(encodings()[encoding].EXAMPLES)
+    table = pl.DataFrame({"column": values})
     if kind in encodings()[encoding].ACCEPTS:
         stats = compute_stats(table, {"column": encoding})
         assert decode_table(encode_table(table, stats), stats).schema == table.schema

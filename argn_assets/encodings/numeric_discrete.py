@@ -124,15 +124,17 @@ class NumericDiscrete(Encoding):
 
 
 def as_domain(values: pl.Series, domain: Domain) -> pl.Series:
-    """Cast numbers to the domain the stats were made in, [B]; beyond its ends lies the end, NaN among integers is null.
+    """Cast numbers to the domain the stats were made in, [B].
 
-    >>> as_domain(pl.Series([-1.0, 7.0, 1e30, float("nan")]), "uint").to_list()
+    Among integers, fractions become the nearest one, beyond its ends lies the end, and NaN is null.
+
+    >>> as_domain(pl.Series([-1.0, 6.9, 1e30, float("nan")]), "uint").to_list()
     [0, 7, 18446744073709551615, None]
     """
     if domain == "float":
         return widened(values) if values.dtype.is_float() else values.cast(pl.Float64)
     dtype, ends = (pl.Int64, np.iinfo(np.int64)) if domain == "int" else (pl.UInt64, np.iinfo(np.uint64))
-    cast = values.cast(dtype, strict=False)
+    cast = (values.round() if values.dtype.is_float() else values).cast(dtype, strict=False)
     if cast.null_count() == values.null_count():
         return cast
     end = pl.when(values > 0).then(pl.lit(ends.max, dtype)).when(values <= 0).then(pl.lit(ends.min, dtype))

@@ -94,11 +94,13 @@ def _from_pandas(column: Any, name: str) -> pl.Series:
 
     if isinstance(column.dtype, pd.ArrowDtype):
         return _from_arrow(pa.chunked_array(pa.array(column.array)), name)
+    column = _without_pandas_own(column)
     kinds = _kinds(column) if column.dtype == object else []
     if column.dtype == object and not kinds:
         return pl.Series(name, [None] * len(column), dtype=pl.Null)
-    if len(kinds) > 1:
-        # Dates among times would silently lose the time, so what holds several kinds is refused here.
+    if len(kinds) > 1 or kinds == ["UUID"]:
+        # Dates among times would silently lose the time, so what holds several kinds is refused here. UUIDs would be
+        # read as their sixteen bytes.
         raise _unreadable(column, name, kinds, f"values of {' and '.join(kinds)}")
     try:
         series: Any = pl.from_pandas(column, nan_to_null=True)
@@ -109,6 +111,17 @@ def _from_pandas(column: Any, name: str) -> pl.Series:
         # The digits of Python's decimals are those of the largest: another batch would have another precision.
         series = series.cast(pl.Decimal(38, series.dtype.scale))
     return pl.Series(name, series)
+
+
+def _without_pandas_own(column: Any) -> Any:
+    """Return a column without what only pandas has: sparse values as all values, a fixed offset from UTC as UTC."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.SparseDtype):
+        return column.sparse.to_dense()
+    if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.tz.utcoffset(None):
+        return column.dt.tz_convert("UTC")
+    return column
 
 
 def _kinds(column: Any) -> list[str]:
@@ -123,6 +136,8 @@ def _kinds(column: Any) -> list[str]:
 
 def _said(error: BaseException) -> str:
     """Say what is wrong without the message, which may quote a value."""
+    if isinstance(error, OverflowError):
+        return "beyond 64 bits"
     is_encoded_otherwise = isinstance(error, UnicodeError) or "UTF8" in str(error)
     return "not UTF-8" if is_encoded_otherwise else type(error).__name__
 
@@ -166,9 +181,13 @@ def column_dtypes(frame: Frame, table: pl.DataFrame | None = None) -> dict[str, 
 def _pandas_name(dtype: Any) -> str:
     """Write a pandas type so that `_to_pandas` can read it; where its own name is that of two types, say which."""
     import pandas as pd
+    import pyarrow as pa
 
     if isinstance(dtype, pd.ArrowDtype):
         return f"arrow {dtype.pyarrow_dtype}"
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        # Several libraries have time zones; Arrow writes all of them in the form that pandas reads.
+        return f"datetime64[{dtype.unit}, {pa.lib.tzinfo_to_string(dtype.tz)}]"
     if isinstance(dtype, pd.CategoricalDtype):
         return categories_name("ordered category" if dtype.ordered else "category", dtype.categories.tolist())
     if isinstance(dtype, pd.StringDtype) and str(dtype) == "string" and dtype.storage == "python":

@@ -12,12 +12,14 @@ from argn_assets.encodings.categorical import as_text
 from argn_assets.errors import ConfigError
 from argn_assets.seeds import Seed
 
+_NO_KEY = 0x5D1E9A3B7C24F680  # of rows without a value: a number that a table hardly has among its keys
+
 
 def row_keys(table: pl.DataFrame, key: str | None, first_row: int = 0) -> NDArray[np.uint64]:
     """Return a stable 64-bit key per row, [N]: of the key column's value, or the row's number where there is no key.
 
     Equal values have equal keys in every process, on every machine and in every version; whole numbers have the same
-    key as floats and as integers. Rows without a value share one key.
+    key as floats and as integers. Rows without a value share one key, which is that of no other likely value.
     """
     if key is None:
         return np.arange(first_row, first_row + len(table), dtype=np.uint64)
@@ -27,11 +29,14 @@ def row_keys(table: pl.DataFrame, key: str | None, first_row: int = 0) -> NDArra
         whole = column.cast(pl.Int64, strict=False)
         column = whole if (whole.cast(pl.Float64) == column.cast(pl.Float64)).all() else column
     if column.dtype == pl.UInt64:
-        return column.fill_null(0).to_numpy().astype(np.uint64)
+        return column.fill_null(_NO_KEY).to_numpy().astype(np.uint64)
     if column.dtype.is_integer():
-        return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+        return column.cast(pl.Int64).fill_null(_NO_KEY).to_numpy().view(np.uint64)
     codes, distinct = _factorize(as_text(column))
-    digests = [hashlib.blake2b((text or "").encode(), digest_size=8).digest() for text in distinct]
+    digests = [
+        _NO_KEY.to_bytes(8, "little") if text is None else hashlib.blake2b(text.encode(), digest_size=8).digest()
+        for text in distinct
+    ]
     return np.frombuffer(b"".join(digests), dtype="<u8")[codes].astype(np.uint64)
 
 
