@@ -258,3 +258,73 @@ def test_damage_to_one_step_leaves_the_others_usable(store: ArtifactStore, manif
     store.port.delete(str(manifest.path))
     store.port.delete(f"refs/{DATASET}/trained_artifact/000000000001.json")
     assert check_store(store) == [other.path]
+
+
+@pytest.mark.parametrize("other", ["store.json", "actions", "manifest", "no mapping"])
+def test_a_ref_with_another_document_in_its_place_is_corrupt_and_stops_a_collection(
+    store: ArtifactStore, manifest: Manifest, other: str
+) -> None:  # T22, T23
+    store.actions.put("key", {"manifest": manifest.path})
+    sealed = {
+        "store.json": store.port.read("store.json"),
+        "actions": store.port.read("actions/key.json"),
+        "manifest": store.port.read(str(manifest.path)),
+        "no mapping": seal({"ref": "trained_artifact", "sequence": 1, "value": 5, "moved_at": "2026-03-01T00:00:00Z"}),
+    }
+    path = f"refs/{DATASET}/trained_artifact/000000000001.json"
+    store.port.replace(path, sealed[other])
+    fresh = ArtifactStore.open(store.url)
+    for use in (
+        lambda: fresh.refs(DATASET).read("trained_artifact"),
+        lambda: fresh.find_record(DATASET, manifest.items[0].artifact_id),
+        lambda: fresh.collect_dataset(DATASET),
+    ):
+        with pytest.raises(CorruptArtifact, match=path):
+            use()
+    assert [finding.kind for finding in fresh.verify_artifacts(DATASET).findings] == ["corrupt"]
+
+
+def test_a_ref_that_points_out_of_the_root_is_corrupt_and_verify_goes_on(
+    store: ArtifactStore, manifest: Manifest
+) -> None:  # T24, T26
+    moved = {
+        "ref": "trained_artifact",
+        "sequence": 2,
+        "value": {"manifest": "../../x"},
+        "moved_at": "2026-03-01T00:00Z",
+    }
+    store.port.replace(f"refs/{DATASET}/trained_artifact/000000000002.json", seal(moved))
+    report = store.verify_artifacts(DATASET)
+    assert [(finding.kind, finding.path) for finding in report.findings] == [
+        ("corrupt", f"refs/{DATASET}/trained_artifact")
+    ]
+    assert report.blobs == len({item.path for item in manifest.items})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("artifact_id", 5), ("path", ["x"]), ("path", 5), ("content_hash", 5), ("size_bytes", "5"), ("format", None),
+        ("depends_on", [{"artifact_id": "a:1:all", "content_hash": "sha256:0", "manifest": ["x"]}]),
+        ("depends_on", [{"artifact_id": ["a"], "content_hash": "sha256:0"}]),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_somebody_elses_hand_with_a_field_of_another_kind_is_corrupt(
+    store: ArtifactStore, manifest: Manifest, field: str, value: Any
+) -> None:  # T6
+    document = json.loads(store.port.read(str(manifest.path)))
+    del document["document_hash"]
+    document["artifacts"]["items"][0][field] = value
+    store.port.replace(str(manifest.path), json.dumps(document).encode())
+    fresh = ArtifactStore.open(store.url)
+    for use in (lambda: fresh.read_manifest(str(manifest.path)), lambda: fresh.collect_dataset(DATASET)):
+        with pytest.raises(CorruptArtifact, match=str(manifest.path)):
+            use()
+
+
+def test_a_source_by_hand_that_names_no_manifest_is_of_the_same_step(store: ArtifactStore, manifest: Manifest) -> None:
+    document = json.loads(store.port.read(str(manifest.path)))
+    del document["document_hash"]
+    document["artifacts"]["items"][1]["depends_on"][0]["manifest"] = None
+    store.port.replace(str(manifest.path), json.dumps(document).encode())
+    assert ArtifactStore.open(store.url).read_manifest(str(manifest.path)).items[1].depends_on[0].manifest is None

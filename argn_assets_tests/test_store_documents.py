@@ -117,3 +117,15 @@ def test_what_json_cannot_say_is_refused_with_its_place(value: Any, where: str) 
 def test_nesting_beyond_reason_is_corrupt_and_does_not_end_the_process(nested: bytes) -> None:
     with pytest.raises(CorruptArtifact):
         parse(nested, "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: .nan}", "{a: .inf}", '{"a": 1e999}', "{a: !!binary aGk=}", "{a: !!set {x, y}}", "{1: 2, a: 3}",
+        "a: !!timestamp 2026-01-01",
+    ],
+)  # fmt: skip
+def test_what_parses_and_is_no_json_is_corrupt(text: str) -> None:  # T6, T24
+    with pytest.raises(CorruptArtifact, match="the/path should be a document of plain JSON values"):
+        unseal(text.encode(), "the/path")

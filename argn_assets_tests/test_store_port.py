@@ -7,7 +7,8 @@ import multiprocessing
 import resource
 import stat
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
@@ -20,6 +21,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
 from argn_assets.store import ArtifactStore
 from argn_assets.store.backends import object_store
+from argn_assets.store.backends.local import LocalPort
 from argn_assets.store.backends.object_store import ObjectPort
 from argn_assets.store.port import Port, open_port
 from argn_assets_tests.conformance.backend import BackendTests
@@ -246,3 +248,54 @@ def _no_leftovers_in_memory() -> Iterator[None]:
     yield
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+def test_an_error_of_who_reads_is_not_the_stores(tmp_path: Path) -> None:  # T20
+    port = open_port(str(tmp_path))
+    port.create("a/b", b"content")
+    with pytest.raises(IsADirectoryError), port.open("a/b") as stream:
+        tmp_path.write_bytes(stream.read(3))
+
+
+class CutOff(Objects):
+    """An object store whose answers break off in the middle."""
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: object) -> Any:
+        return super()._open(path, mode, **kwargs) if mode != "rb" else BrokenStream()
+
+
+class BrokenStream(BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError(errno.EIO, "the connection broke")
+
+
+def test_an_answer_that_breaks_off_is_the_stores_error() -> None:  # T20
+    port = ObjectPort("s3://bucket/store", CutOff(), "/bucket/store")
+    with port.open("a/b") as stream, pytest.raises(StoreUnavailable, match="cannot read s3://bucket/store/a/b"):
+        stream.read(3)
+    with pytest.raises(StoreUnavailable, match="the connection broke"):
+        port.read("a/b")
+
+
+class RemovedAtOnce(LocalPort):
+    """A folder where another process removes what was created, and its folder, as soon as it may."""
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        with super()._locked(kind):
+            yield
+        other = LocalPort(self.root)
+        other.remove_old(other.find("runs"), datetime.max.replace(tzinfo=UTC))
+
+
+def test_what_is_removed_the_moment_it_was_created_was_created(tmp_path: Path) -> None:  # T20
+    port = RemovedAtOnce(tmp_path)
+    assert port.create("runs/a/b", b"content") is True
+    assert LocalPort(tmp_path).size("runs/a/b") is None
+
+
+def test_a_folder_of_the_store_cannot_be_touched(tmp_path: Path) -> None:  # T23
+    port = open_port(str(tmp_path))
+    port.create("a/b/c", b"content")
+    with pytest.raises(MissingArtifact):
+        port.touch("a/b")

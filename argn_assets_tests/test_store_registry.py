@@ -323,3 +323,30 @@ def test_a_registry_refuses_names_that_cannot_be_paths(store: ArtifactStore) -> 
             new_registry(store, **names)
     with pytest.raises(UnsafeName):
         ArtifactRegistry(store, "cdnow", pipeline_id="a:b", run_id="r", started_at=NOON)
+
+
+def test_a_commit_that_was_cut_short_hides_no_earlier_attempt(tmp_path: Path) -> None:  # T10
+    store = ArtifactStore.open(str(tmp_path))
+    registry = new_registry(store, "5f1c9a3e-77aa")
+    record = register(registry)
+    committed = tmp_path / str(commit(registry, ref=False).path)
+    (committed.parent.with_name(committed.parent.name.replace(".0", ".1"))).mkdir()
+    assert store.find_record("cdnow", record.artifact_id, "5f1c9a3e-77aa") == record
+
+
+def test_the_ref_of_the_asset_says_what_an_id_is_whatever_other_refs_are_called(store: ArtifactStore) -> None:  # T10
+    manifests = []
+    for run in ("old", "current", "newest"):
+        registry = new_registry(store, run)
+        record = registry.register(
+            run.encode(), artifact_id=registry.generate_id(3), operation="fit", artifact_type="model",
+            class_name="Net", format="bytes",
+        )  # fmt: skip
+        manifests.append(registry.commit(3, name="trained_artifact").path)
+    refs, moves = store.refs("cdnow"), dict(zip(("a_backup", "trained_artifact", "zoo"), manifests, strict=True))
+    refs.pin("paper", manifests[:1])
+    for name, path in moves.items():
+        refs.move(name, {"manifest": path})
+    assert store.find_record("cdnow", record.artifact_id).manifest == moves["trained_artifact"]
+    refs.delete("trained_artifact", through=1)
+    assert store.find_record("cdnow", record.artifact_id).manifest == moves["a_backup"]

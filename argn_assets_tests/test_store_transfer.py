@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tarfile
 from collections.abc import Callable
@@ -574,3 +575,18 @@ def test_a_manifest_reads_the_same_on_both_sides(here: ArtifactStore, there: Art
     import_artifact(there, BytesIO(export(here)))
     path = str(sent.manifest)
     assert Manifest.from_bytes(there.port.read(path)) == Manifest.from_bytes(here.port.read(path))
+
+
+class FullDisk(BytesIO):
+    """A target with room for the contents of a tar and not for its blobs."""
+
+    def write(self, content: Any, /) -> int:
+        if self.tell() + len(content) > 20 << 10:
+            raise OSError(errno.ENOSPC, "no space left for the archive")
+        return super().write(content)
+
+
+def test_a_target_that_is_full_is_not_called_a_store_that_cannot_be_read(here: ArtifactStore) -> None:  # T14
+    train(here, b"weights" * 10_000)
+    with pytest.raises(OSError, match="no space left for the archive"):
+        export_artifact(here, "cdnow", MODEL, FullDisk())
