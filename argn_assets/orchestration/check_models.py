@@ -49,17 +49,21 @@ def round_trip_check(trips: Mapping[str, RoundTrip]) -> CheckOutcome:
     numbers: dict[str, Number] = {f"rows_read_back/{table}": trip.rows for table, trip in trips.items()}
     numbers |= {f"kept/{name}": round(kept[name], 4) for name in worst[:MOST_NAMED]}
     lost = [name for name in worst if kept[name] < FEWEST_KEPT]
-    looked = f"{sum(trip.rows for trip in trips.values()):,} rows were read back from their codes"
+    looked = f"Of {sum(trip.rows for trip in trips.values()):,} rows that were read back from their codes"
     if not lost:
-        least = f"; {kept[worst[0]]:.1%} in {worst[0]}, the worst column" if worst else ""
-        return passed(ROUND_TRIP.name, f"{looked}: at least half of every column's values come back{least}.", **numbers)
+        least = (
+            f"{kept[worst[0]]:.1%} of the values come back in {worst[0]}, the worst column"
+            if worst
+            else "every value comes back"
+        )
+        return passed(ROUND_TRIP.name, f"{looked}, {least}.", **numbers)
     told = ", ".join(f"{name} {kept[name]:.1%}" for name in lost[:MOST_NAMED])
     more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
     return warned(
         ROUND_TRIP.name,
-        f"{looked}, and of some columns few values come back: {told}{more}. The others are rare, so that "
-        "value_protection hides them, or the statistics are of other rows. Where these columns matter, declare another "
-        "encoding (or role: pattern for names and numbers of people); where rows changed, materialise table_stats.",
+        f"{looked}, few values come back in {told}{more}. The others are rare, so that value_protection hides them, or "
+        "the statistics are of other rows. Where these columns matter, declare another encoding (or role: pattern for "
+        "names and numbers of people); where rows changed, materialise table_stats.",
         numbers,
     )
 
@@ -117,13 +121,15 @@ def marginals_check(
         best = min(losses)
         numbers |= {f"validation_loss/{name}": round(best, 4), f"independent_columns/{name}": round(loss, 4)}
         if best >= loss > 0:
-            worse[name] = f"{name!r} {best:.4g}, independent columns {loss:.4g}"
+            worse[name] = f"{name!r} {best:.4g} against {loss:.4g}"
         is_far |= best > FAR_ABOVE * loss + FAR_ABOVE_NATS
     if not numbers:
         return passed(BEATS_MARGINALS.name, "No rows validate or no column is learnt, so there is nothing to compare.")
     if not worse:
         return passed(BEATS_MARGINALS.name, "Every validation loss is below that of independent columns.", **numbers)
-    said = f"Validation loss in nats per row, not below that of independent columns: {'; '.join(worse.values())}."
+    said = (
+        f"The validation loss (lower is better) is not below that of independent columns: {'; '.join(worse.values())}."
+    )
     if is_far:
         way = "It is far above, so training went wrong: train with another seed, a smaller model_size, or more rows."
         return failed(BEATS_MARGINALS.name, f"{said} {way}", numbers)

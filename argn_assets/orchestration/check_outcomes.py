@@ -94,7 +94,7 @@ def synthetic_constraints_check(spec: DatasetSpec, breaches: Counted) -> CheckOu
 def _breaches(counted: Counted) -> tuple[dict[str, Number], str]:
     """Return the rows that break each constraint as numbers, and in words those that any break."""
     rows = {f"{name}/{it}": n for name, said in counted.items() for it, n in said.items()}
-    told = [f"{name!r} {it} in {n:,} rows" for name, said in counted.items() for it, n in said.items() if n]
+    told = [f"{name!r} {it} in {_rows(n)}" for name, said in counted.items() for it, n in said.items() if n]
     return {f"rows_breaking/{name}": n for name, n in rows.items()}, "; ".join(told)
 
 
@@ -145,6 +145,10 @@ def schema_check(tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableSt
     return passed(SYNTHETIC_SCHEMA.name, "Columns and types equal the raw table's.", tables=len(tables))
 
 
+def _rows(n: int) -> str:
+    return f"{n:,} row" if n == 1 else f"{n:,} rows"
+
+
 def ranges_check(
     tables: Mapping[str, pl.DataFrame], stats: Mapping[str, TableStats], *, always_shown: str | None
 ) -> CheckOutcome:
@@ -165,10 +169,10 @@ def ranges_check(
     if not outside:
         columns = sum(len(stats[name].columns) for name in tables)
         return passed(SYNTHETIC_RANGES.name, "Every value is one that may be shown.", columns=columns)
-    told = ", ".join(f"{name} in {rows:,} rows" for name, rows in outside.items())
+    told = ", ".join(f"{name} in {_rows(rows)}" for name, rows in outside.items())
     return warned(
         SYNTHETIC_RANGES.name,
-        f"Values beyond the range, or of no category, that the statistics show: {told}. They were not learnt from "
+        f"Values outside the ranges and categories that the statistics show: {told}. They were not learnt from "
         "values that enough subjects share: do not pass them on, and report it with the encodings of these columns.",
         {f"rows_outside/{name}": rows for name, rows in outside.items()},
     )
@@ -177,14 +181,15 @@ def ranges_check(
 def floor_check(spec: DatasetSpec, fidelities: Mapping[str, float]) -> CheckOutcome:
     """Compare the fidelity of every synthetic table with the declared floor."""
     floor = spec.floors.fidelity
+    numbers = {name: round(fidelity, 6) for name, fidelity in fidelities.items()}
     if floor is None:
-        return passed(FIDELITY_FLOOR.name, "No floor is declared.", **fidelities)
+        return passed(FIDELITY_FLOOR.name, "No floor is declared.", **numbers)
     below = {name: fidelity for name, fidelity in fidelities.items() if fidelity < floor}
     if below:
         told = ", ".join(f"{name!r} {fidelity:.4f}" for name, fidelity in below.items())
         return failed(
             FIDELITY_FLOOR.name,
             f"Fidelity below the floor of {floor}: {told}. Train longer, with a larger model_size, or lower it.",
-            fidelities,
+            numbers,
         )
-    return passed(FIDELITY_FLOOR.name, f"Every table reaches the floor of {floor}.", **fidelities)
+    return passed(FIDELITY_FLOOR.name, f"Every table reaches the floor of {floor}.", **numbers)

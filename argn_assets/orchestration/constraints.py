@@ -57,8 +57,12 @@ def _unknown_combinations(table: pl.DataFrame, known: pl.DataFrame) -> pl.Series
     """Return which rows are no row of `known`; a missing value is a value like any other, [N]."""
     import polars as pl
 
-    seen = known.unique().with_columns(pl.lit(True).alias("\0seen"))
-    found = table.join(seen, on=known.columns, how="left", nulls_equal=True, maintain_order="left")
+    # Two columns of categories are of two types, because each lists those that it has.
+    as_text = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
+    seen = known.with_columns(as_text).unique().with_columns(pl.lit(True).alias("\0seen"))
+    found = table.with_columns(as_text).join(
+        seen, on=known.columns, how="left", nulls_equal=True, maintain_order="left"
+    )
     return found["\0seen"].is_null()
 
 

@@ -67,7 +67,7 @@ def copy_check(spec: DatasetSpec, summaries: Summaries) -> CheckOutcome:
     beyond: list[str] = []
     for name, figures in summaries.items():
         rate, chance = figures["copy_rate"], _by_chance(figures)
-        numbers |= {f"copy_rate/{name}": rate, f"by_chance/{name}": round(chance, 6)}
+        numbers |= {f"copy_rate/{name}": round(rate, 6), f"by_chance/{name}": round(chance, 6)}
         if floor is not None and rate > chance + floor:
             beyond.append(f"{name!r} {rate:.2%}, by chance up to {chance:.2%}")
     if beyond:
