@@ -35,18 +35,9 @@ def test_a_stopped_training_gives_an_artifact(orders):
     assert ModelArtifact.from_bytes(stopped.to_bytes()).history == stopped.history
 
 
-def test_a_warm_start_begins_where_the_artifact_ended(orders):  # E35
-    first = train_flat(orders, **SETTINGS)
-    again = train_flat(orders, **(SETTINGS | {"random_state": 2, "max_epochs": 1}), warm_start=first)
-    cold = train_flat(orders, **(SETTINGS | {"random_state": 2, "max_epochs": 1}))
-    assert again.history[0].validation_loss < cold.history[0].validation_loss - 1
-
-
 def test_what_was_trained_on_other_columns_is_refused_with_the_reason(orders):
     states: list[bytes] = []
     other = train_flat(orders.select("gift", "country"), **SETTINGS, on_epoch=_stopped_after(1, states))
-    with pytest.raises(ConfigError, match="The artifact is of another network"):
-        train_flat(orders, **SETTINGS, warm_start=other)
     with pytest.raises(ConfigError, match="The training state is of another network"):
         train_flat(orders, **SETTINGS, training_state=states[-1])
     with pytest.raises(ConfigError, match="both given"):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from argn_assets.artifact import EpochRecord, ModelArtifact
+from argn_assets.artifact import EpochRecord
 from argn_assets.engine.config import FEWEST_BATCH, TrainingConfig, batch_size_for
 from argn_assets.engine.epoch import Epoch
 from argn_assets.engine.families.argn.flat import Dropouts
@@ -66,6 +66,7 @@ class Run:
         width: layer widths, which say how much dropout there is.
         seed: decides the order of rows and columns, and dropout.
         device: where it computes.
+        warm_start: what of an artifact it began with, for people; None where it began with drawn weights.
     """
 
     objective: Objective
@@ -73,6 +74,7 @@ class Run:
     width: Width
     seed: Seed
     device: torch.device
+    warm_start: str | None = None
     history: list[EpochRecord] = field(default_factory=list)
     best_loss: float = math.inf
     epoch: Epoch | None = None
@@ -239,14 +241,14 @@ class Run:
             best_loss,
         )
         kept = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        return TrainingState(schedule, tuple(self.history), kept, counts).to_bytes()
+        return TrainingState(schedule, tuple(self.history), kept, counts, self.warm_start).to_bytes()
 
     @torch.no_grad()
     def resume(self, data: bytes) -> None:
         """Go on where `training_state` was made; ConfigError if it belongs to another network."""
         state = TrainingState.from_bytes(data)
         for values, kind in ((self.parameters, "weight"), (self.averaged, "averaged"), (self.best, "best")):
-            fill(values, [state.tensors.get(f"{kind}.{name}") for name in self.names], "The training state")
+            fill(values, [state.tensors.get(f"{kind}.{name}") for name in self.names])
         for name, parameter in zip(self.names, self.parameters, strict=True):
             parts = {p: state.tensors.get(f"{p}.{name}") for p in ("step", "exp_avg", "exp_avg_sq")}
             # The optimizer's step counter stays where it was made, the moments go where the weights are.
@@ -256,17 +258,10 @@ class Run:
         self.steps, self.rows, self.drops = schedule.steps, schedule.rows, schedule.drops
         self.stale, self.recoveries = schedule.stale, schedule.recoveries
         self.best_loss = math.inf if schedule.best_loss is None else schedule.best_loss
-        self.history = list(state.history)
+        self.history, self.warm_start = list(state.history), state.warm_start
         self.rng.set_state(state.tensors["generator"])
         if state.epoch is not None:
             self.epoch = Epoch.read(state.epoch, state.tensors, self.width, self.rng, self.device)
-
-    @torch.no_grad()
-    def start_from(self, artifact: ModelArtifact) -> None:
-        """Begin with an artifact's weights; ConfigError if it is of another network."""
-        known = artifact.get_weights_state_dict()
-        for values in (self.parameters, self.averaged, self.best):
-            fill(values, [known.get(name) for name in self.names], "The artifact")
 
     def best_weights(self) -> dict[str, np.ndarray]:
         """Return the best weights by name, rounded to float16: half the bytes, and no loss that a draw could show."""
@@ -278,12 +273,12 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def fill(values: list[Tensor] | list[nn.Parameter], given: list[Tensor | None], source: str) -> None:
-    """Copy tensors of the same shapes; ConfigError, which names their source, for others."""
+def fill(values: list[Tensor] | list[nn.Parameter], given: list[Tensor | None]) -> None:
+    """Copy the tensors of a training state, of the same shapes; ConfigError for others."""
     for value, new in zip(values, given, strict=True):
         if new is None or new.shape != value.shape:
             raise ConfigError(
-                f"{source} is of another network than the one to be trained: the table's encodings, the model_size or "
-                "the context changed. Train from the start."
+                "The training state is of another network than the one to be trained: the table's encodings, the "
+                "model_size or the context changed. Train from the start."
             )
         value.copy_(new)

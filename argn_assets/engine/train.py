@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.unseen import settle_unseen
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, OnStep, Run
+from argn_assets.engine.warm_start import Trained, begin_with
 from argn_assets.errors import ConfigError, DataError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
@@ -38,7 +40,7 @@ class Beginning:
     """What a training begins with instead of drawn weights; at most one of the two.
 
     Attributes:
-        warm_start: an artifact of the same network, whose weights are trained on.
+        warm_start: an artifact of the same columns, what of whose weights still fits is trained on.
         training_state: bytes of a training that is to be resumed.
     """
 
@@ -89,6 +91,8 @@ def train_model(
     lengths = _lengths(encoded, stats)
     layout = _layout(encoded, context, lengths, config)
     row = layout if isinstance(layout, NetworkLayout) else layout.row
+    given_stats = stats if lengths is None else dataclasses.replace(stats, lengths=lengths)
+    provenance: dict[str, Any] = {"argn_assets": __version__, "seed": seed.value, "n_rows": encoded.n_rows}
     weights: dict[str, np.ndarray] = {}
     history: tuple[EpochRecord, ...] = ()
     if row.cardinalities or lengths is not None:
@@ -96,13 +100,16 @@ def train_model(
             torch.manual_seed(seed.child("weights").value % 2**63)
             device = choose_device(config.device)
             objective = _objective(layout, encoded, context, lengths, config, device)
-            run = Run(objective, config, row.width, seed, device)
+            carried = None
+            if beginning.warm_start is not None:
+                trained = Trained(layout, config.model_size, encoded, given_stats, context, context_stats)
+                carried = begin_with(objective.model, trained, beginning.warm_start)
+            run = Run(objective, config, row.width, seed, device, carried)
             if beginning.training_state is not None:
                 run.resume(beginning.training_state)
-            elif beginning.warm_start is not None:
-                run.start_from(beginning.warm_start)
             run.train(on_epoch, on_step)
         weights, history = run.best_weights(), tuple(run.history)
+        provenance |= {} if run.warm_start is None else {"warm_start": run.warm_start}
         weights = settle_unseen(
             weights, encoded, context, is_sequential=lengths is not None, any_order=config.any_order
         )
@@ -114,7 +121,7 @@ def train_model(
         tgt_cardinalities={s.name: s.cardinality for s in encoded.sub_columns},
         ctx_cardinalities=_context_cardinalities(context) if context else {},
         enable_flexible_generation=config.any_order,
-        tgt_stats=stats if lengths is None else dataclasses.replace(stats, lengths=lengths),
+        tgt_stats=given_stats,
         ctx_stats=context_stats,
         tgt_seq_len_min=lengths.least if lengths else 1,
         tgt_seq_len_max=lengths.most if lengths else 1,
@@ -124,7 +131,7 @@ def train_model(
         tgt_context_key=stats.schema.context_key,
         ctx_primary_key=context_stats.schema.primary_key if context_stats else None,
         history=history,
-        provenance={"argn_assets": __version__, "seed": seed.value, "n_rows": encoded.n_rows},
+        provenance=provenance,
     )
 
 

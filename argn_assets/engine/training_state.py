@@ -47,12 +47,14 @@ class TrainingState:
         tensors: `weight.*`, `averaged.*` and `best.*` per parameter, what the optimizer keeps of it (`step.*`,
             `exp_avg.*`, `exp_avg_sq.*`), `generator`, and `epoch.*` of the epoch in progress.
         epoch: numbers of the epoch in progress; None between two epochs.
+        warm_start: what of an artifact the training began with, for people; None where it began with drawn weights.
     """
 
     schedule: Schedule
     history: tuple[EpochRecord, ...]
     tensors: dict[str, Tensor]
     epoch: EpochCounts | None = None
+    warm_start: str | None = None
 
     def to_bytes(self) -> bytes:
         """Return the state as bytes; see the module."""
@@ -60,6 +62,7 @@ class TrainingState:
             "schedule": dataclasses.asdict(self.schedule),
             "history": [dataclasses.astuple(record) for record in self.history],
             "epoch": self.epoch,
+            "warm_start": self.warm_start,
         }
         text = json.dumps(document).encode()
         tensors: bytes = save(self.tensors)
@@ -74,8 +77,9 @@ class TrainingState:
                 raise ArtifactError(f"These {len(data)} bytes are not a training state of version {FORMAT_VERSION}.")
             document = json.loads(data[_HEAD.size : _HEAD.size + length])
             history = tuple(EpochRecord(*record) for record in document["history"])
+            tensors = data[_HEAD.size + length :]
             epoch = EpochCounts(*document["epoch"]) if document["epoch"] else None
-            return cls(Schedule(**document["schedule"]), history, load(data[_HEAD.size + length :]), epoch)
+            return cls(Schedule(**document["schedule"]), history, load(tensors), epoch, document["warm_start"])
         except ArtifactError:
             raise
         except Exception as error:

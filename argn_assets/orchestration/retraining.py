@@ -20,7 +20,6 @@ from argn_assets.orchestration.handles import StoredTables
 from argn_assets.orchestration.one_table import WithContext, train_table
 from argn_assets.orchestration.stage_run import StageCall
 from argn_assets.orchestration.stages import TRAINED_ARTIFACT
-from argn_assets.schema import full_sub_columns
 from argn_assets.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -138,44 +137,23 @@ class WarmStart:
         train = partial(train_table, stats, encoded, config, seed, on_epoch, on_step=on_step)
         if STARTED_FROM not in self.settings:
             return train(training_state=state)
-        artifact, reason = self._beginning(table, stats.own, config)
-        self.notes[table] = f"no: {reason}" if artifact is None else "yes"
-        if artifact is None or state is not None:
-            return train(training_state=state)
         try:
-            return train(warm_start=artifact)
+            trained = train(training_state=state) if state else train(warm_start=self._beginning(table))
         except ConfigError as error:
+            if state:
+                raise
             self.notes[table] = f"no: {error}"
             return train()
+        self.notes[table] = trained.provenance.get("warm_start", "no: an earlier run had begun anew")
+        return trained
 
-    def _beginning(
-        self, table: str, stats: TableStats, config: TrainingConfig
-    ) -> tuple[ModelArtifact, str] | tuple[None, str]:
-        """Return the last artifact of a table; or none, and why."""
+    def _beginning(self, table: str) -> ModelArtifact:
+        """Return the last artifact of a table; ConfigError says why there is none."""
         from argn_assets.artifact import ModelArtifact
 
         if self.last is None or table not in self.last.names():
-            return None, "the last artifact is not stored any more, or has no such table"
+            raise ConfigError("the last artifact is not stored any more, or has no such table")
         try:
-            artifact = ModelArtifact.from_bytes(self.last.load_bytes(table))
+            return ModelArtifact.from_bytes(self.last.load_bytes(table))
         except (StoreError, ArtifactError) as error:
-            return None, f"the last artifact cannot be read: {error}"
-        difference = _difference(artifact, stats, config)
-        return (None, difference) if difference else (artifact, "")
-
-
-def _difference(artifact: ModelArtifact, stats: TableStats, config: TrainingConfig) -> str:
-    """Return what keeps an artifact's weights from being of use for a table; empty where nothing does."""
-    if artifact.model_size != config.model_size:
-        return f"its model_size is {artifact.model_size}, and {config.model_size} is asked for"
-    before = {column.name: column.encoding for column in artifact.tgt_stats.schema.columns}
-    now = {column.name: column.encoding for column in stats.schema.columns}
-    if before.keys() != now.keys():
-        return f"the columns differ: {', '.join(sorted(before.keys() ^ now.keys()))}"
-    if before != now:
-        changed = sorted(name for name in now if before[name] != now[name])
-        return f"the encoding of a column changed: {', '.join(changed)}"
-    sizes = {sub.name: sub.cardinality for sub in full_sub_columns(stats.sub_columns())}
-    known = artifact.tgt_cardinalities
-    differing = sorted(name for name in sizes if name in known and sizes[name] != known[name])
-    return f"a column has another number of codes: {', '.join(differing)}" if differing else ""
+            raise ConfigError(f"the last artifact cannot be read: {error}") from error

@@ -220,3 +220,10 @@ class SequentialLayout:
         row = NetworkLayout.from_json(document["row"])
         siblings = SiblingsLayout.from_json(document["siblings"]) if "siblings" in document else NO_SIBLINGS
         return cls(row, tuple(document["context"]), document["n_lengths"], document["window"], siblings)
+
+
+def layout_from_json(document: dict[str, Any]) -> NetworkLayout | FlatWithSiblingsLayout | SequentialLayout:
+    """Read what any layout's `to_json` wrote."""
+    if "context" in document:
+        return SequentialLayout.from_json(document)
+    return FlatWithSiblingsLayout.from_json(document) if "row" in document else NetworkLayout.from_json(document)
