@@ -172,12 +172,18 @@ def test_ls_show_and_tree_agree(root: Path) -> None:
     assert "Name a data set and an asset" in argn("tree", "people", code=2).stderr
 
 
-def test_tree_says_which_source_is_gone(root: Path) -> None:
+def test_ls_leaves_out_a_ref_that_publishes_nothing(root: Path) -> None:
+    assets = [row["asset"] for row in shown("ls", "people")]
+    ArtifactStore.open(str(root / "store")).refs("people").move("note", {"written": "by hand"})
+    assert [row["asset"] for row in shown("ls", "people")] == assets
+
+
+def test_tree_says_which_source_is_gone_with_exit_code_2(root: Path) -> None:
     (tree,) = shown("tree", "people", "table_stats")
     (root / "store" / tree["sources"][0]["manifest"]).unlink()
-    (broken,) = shown("tree", "people", "table_stats")
+    (broken,) = shown("tree", "people", "table_stats", code=2)
     assert "not in the store" in broken["sources"][0]["problem"]
-    assert "not in the store" in argn("tree", "people", "table_stats").output
+    assert "not in the store" in argn("tree", "people", "table_stats", code=2).output
 
 
 def test_verify_is_quiet_about_what_is_whole(root: Path) -> None:

@@ -5,6 +5,7 @@ The published refs say what is current, so neither Dagster nor its database is n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 from argn_assets.cli.group import CommandGroup
 from argn_assets.cli.printing import print_table
 from argn_assets.cli.stored import (
+    DAMAGED,
     dataset_of,
     dataset_option,
     json_option,
@@ -97,15 +99,20 @@ def show(words: tuple[str, ...], dataset: str | None, run: str | None, as_json: 
 @click.option("--run", help="Of an artifact: the run's id or folder; what is published, if left out.")
 @json_option
 def tree(words: tuple[str, ...], dataset: str | None, run: str | None, as_json: bool) -> None:
-    """Show what an artifact was made from, and what that was made from, down to the sources."""
+    """Show what an artifact was made from, and what that was made from, down to the sources.
+
+    Exit code 2: something of it is missing or corrupt.
+    """
     store = open_store()
-    _, records = _target(store, words, dataset, run)
+    branches = [_branch(store, record) for record in _target(store, words, dataset, run)[1]]
     if as_json:
-        print_json([_branch(store, record) for record in records])
-        return
-    for record in records:
-        for line in _drawn(_branch(store, record)):
-            click.echo(line)
+        print_json(branches)
+    else:
+        for branch in branches:
+            for line in _drawn(branch):
+                click.echo(line)
+    if any(map(_is_damaged, branches)):
+        sys.exit(DAMAGED)
 
 
 def _target(
@@ -162,6 +169,10 @@ def _branch(
     }
 
 
+def _is_damaged(branch: dict[str, Any]) -> bool:
+    return "problem" in branch or any(map(_is_damaged, branch["sources"]))
+
+
 def _drawn(branch: dict[str, Any], first: str = "", rest: str = "") -> Iterator[str]:
     """Yield the lines of a tree; `first` stands before the first of them, `rest` before the others."""
     size = f"{branch['bytes']:,} bytes" if "bytes" in branch else branch["problem"]
@@ -175,7 +186,8 @@ def _drawn(branch: dict[str, Any], first: str = "", rest: str = "") -> Iterator[
 def _current(store: ArtifactStore, dataset: str) -> list[dict[str, Any]]:
     """Return what is published of a data set, in the order of the chain."""
     refs = store.refs(dataset)
-    published = [(ref, store.read_manifest(str(ref.value["manifest"]))) for ref in map(refs.read, refs.names()) if ref]
+    moved = [ref for ref in map(refs.read, refs.names()) if ref is not None]
+    published = [(ref, store.read_manifest(path)) for ref in moved for path in ref.manifests]
     return [
         {
             "dataset": dataset,
