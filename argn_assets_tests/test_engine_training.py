@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import resource
 import subprocess
 import sys
+from functools import partial
 
+import numpy as np
 import polars as pl
 import pytest
 
-from argn_assets.engine import EpochProgress, ModelArtifact, train_flat
-from argn_assets.errors import ArtifactError, ConfigError
-from argn_assets_tests.tables_of_truth import shop_orders
+from argn_assets.engine import EpochProgress, ModelArtifact, train_flat, train_sequential
+from argn_assets.engine.training_state import TrainingState
+from argn_assets.errors import ArtifactError, ConfigError, EngineError
+from argn_assets_tests.tables_of_truth import customers, shop_orders, visits
 
 SETTINGS = {"random_state": 1, "max_epochs": 4, "device": "cpu"}
 
@@ -50,6 +55,49 @@ def test_a_training_state_that_was_cut_is_refused(orders, cut):
     train_flat(orders, **SETTINGS, on_epoch=_stopped_after(1, states))
     with pytest.raises(ArtifactError, match="training state"):
         train_flat(orders, **SETTINGS, training_state=states[0][:cut])
+
+
+@pytest.fixture(params=["rows", "sequences"])
+def train(request, orders):
+    if request.param == "rows":
+        return partial(train_flat, orders.head(400), **SETTINGS)
+    table = visits(customers(60)).drop("visit")
+    return partial(train_sequential, table, tgt_context_key="customer", **SETTINGS)
+
+
+def _poisoned(state: bytes, *kinds: str) -> bytes:
+    """Return a training state whose weights, averages or best weights are not numbers."""
+    read = TrainingState.from_bytes(state)
+    broken = {n: t * math.nan if n.split(".")[0] in kinds else t for n, t in read.tensors.items()}
+    return dataclasses.replace(read, tensors=broken).to_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:The loss became non-finite")
+def test_a_loss_that_is_no_number_recovers_to_the_best_weights(train):  # E35
+    states: list[bytes] = []
+    two = train(max_epochs=2, on_epoch=lambda progress: states.append(progress.training_state()))
+    broken = _poisoned(states[1], "weight", "averaged")
+    with pytest.warns(UserWarning, match="The loss became non-finite .* goes on from the best weights"):
+        three = train(max_epochs=3, training_state=broken)
+    assert three.history == two.history
+    assert all((three.weights[name] == two.weights[name]).all() for name in two.weights)
+    on = train(max_epochs=6, training_state=broken)
+    assert on.history[-1].validation_loss < two.history[-1].validation_loss
+    assert on.history[-1].learning_rate < two.history[-1].learning_rate
+
+
+@pytest.mark.filterwarnings("ignore:The loss became non-finite")
+def test_a_first_epoch_that_is_no_number_costs_no_more_than_itself(train):  # E35
+    states: list[bytes] = []
+    train(max_epochs=1, on_step=lambda seconds, state: states.append(state()))
+    broken = _poisoned(states[0], "weight", "averaged")
+    model = train(training_state=broken)
+    assert [round(record.epoch) for record in model.history] == [2, 3, 4]
+    assert np.isfinite([record.validation_loss for record in model.history]).all()
+    with pytest.raises(EngineError, match="not finite in any of 1 epochs"):
+        train(max_epochs=1, training_state=broken)
+    with pytest.raises(EngineError, match="not finite in any of 4 epochs"):
+        train(max_epochs=9, training_state=_poisoned(states[0], "weight", "averaged", "best"))
 
 
 SHORT_OF_MEMORY = """

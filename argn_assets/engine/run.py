@@ -99,21 +99,32 @@ class Run:
         rows_wanted = self.config.max_epochs * rows_per_epoch
         if not self.objective.validates:
             return
-        while self.epoch or (self.rows < rows_wanted and time.monotonic() < deadline and self.drops <= DROPS):
+        while self.epoch or (self.rows < rows_wanted and time.monotonic() < deadline and self._may_improve()):
             training_loss = self._epoch(rows_wanted, started, on_step)
             validation_loss = self._validate()
+            if not (math.isfinite(training_loss) and math.isfinite(validation_loss)):
+                self._recover()
+                continue
             elapsed = time.monotonic() - started
             epoch = self.rows / rows_per_epoch
             record = EpochRecord(epoch, self.rows, training_loss, validation_loss, self.learning_rate)
             self.history.append(record)
-            self._judge(training_loss, validation_loss)
+            self._judge(validation_loss)
             self.epoch = None
             progress = EpochProgress(
                 epoch, record.rows, training_loss, validation_loss, record.learning_rate,
                 (self.rows - rows_before) / elapsed, elapsed, self.config.max_epochs, self.training_state,
             )  # fmt: skip
             if on_epoch is not None and on_epoch(progress):
-                return
+                break
+        if self.recoveries and not math.isfinite(self.best_loss):
+            raise EngineError(
+                f"The loss was not finite in any of {self.recoveries} epochs, last at learning rate "
+                f"{self.learning_rate:.2g}. Train with a smaller batch_size, or look for extreme values in the table."
+            )
+
+    def _may_improve(self) -> bool:
+        return self.drops <= DROPS and self.recoveries <= MOST_RECOVERIES
 
     def _epoch(self, rows_wanted: float, started: float, on_step: OnStep | None) -> float:
         """Train one pass over the rows, or what is left of it; return the mean loss per row."""
@@ -178,11 +189,8 @@ class Run:
         self._set(trained)
         return loss
 
-    def _judge(self, training_loss: float, validation_loss: float) -> None:
-        """Keep the best weights; drop the learning rate when nothing improves; recover from a non-finite loss."""
-        if not (math.isfinite(training_loss) and math.isfinite(validation_loss)):
-            self._recover()
-            return
+    def _judge(self, validation_loss: float) -> None:
+        """Keep the best weights; drop the learning rate when nothing improves."""
         self.stale = 0 if validation_loss < self.best_loss * (1 - LEAST_GAIN) else self.stale + 1
         if validation_loss < self.best_loss:
             self.best_loss = validation_loss
@@ -193,12 +201,15 @@ class Run:
             self._restart_from_best()
 
     def _recover(self) -> None:
+        """Leave an epoch whose loss is not finite; after too many of them the training ends."""
+        self.epoch = None
         self.recoveries += 1
-        if self.recoveries > MOST_RECOVERIES:
-            raise EngineError(
-                f"The loss became non-finite {self.recoveries} times, last at learning rate {self.learning_rate:.2g}, "
-                f"step {self.steps}. Train with a smaller batch_size, or look for extreme values in the table."
-            )
+        goes_on = self.recoveries <= MOST_RECOVERIES
+        warnings.warn(
+            f"The loss became non-finite in the epoch that ended at step {self.steps}, at learning rate "
+            f"{self.learning_rate:.2g}: training {'goes on from' if goes_on else 'ends with'} the best weights so far.",
+            stacklevel=3,
+        )
         self._restart_from_best()
 
     def _restart_from_best(self) -> None:
