@@ -225,3 +225,14 @@ def test_value_protection_hides_lengths_and_values_of_few_sequences(table):  # E
     assert model.tgt_seq_len_max <= 12
     made = generate_sequential(model, sample_size=400, random_state=1, sampling_temperature=2.0)
     assert "secret" not in set(made["color"])
+
+
+def test_rows_beyond_the_longest_length_that_may_be_shown_count_for_nothing():  # E23 E36
+    rows = pl.DataFrame({"key": np.repeat(np.arange(60), 4), "value": ["a", "a", "a", "b"] * 60})
+    endless = pl.DataFrame({"key": [60] * 5000, "value": ["b"] * 5000})
+    model = train_sequential(
+        pl.concat([rows, endless]), tgt_context_key="key", value_protection=True, validation_split=0, random_state=1
+    )
+    made = generate_sequential(model, sample_size=500, random_state=1)
+    assert made.group_by("key").len()["len"].max() == 4
+    assert (made["value"] == "b").mean() == pytest.approx(0.25, abs=0.06)

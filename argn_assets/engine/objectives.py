@@ -177,9 +177,8 @@ class SequentialObjective:
     def __post_init__(self) -> None:
         encoded, data = self.data.encoded, self.data
         assert encoded.offsets is not None
-        # Rows beyond the longest length that may be shown are not learnt.
-        self.starts = encoded.offsets[:-1]
-        sizes = np.minimum(np.diff(encoded.offsets), data.lengths.most)
+        self.starts, n_rows = encoded.offsets[:-1], np.diff(encoded.offsets)
+        sizes = np.minimum(n_rows, data.lengths.most)
         self.codes = code_rows(encoded, np.arange(encoded.n_rows), self.device)
         self.context = torch.from_numpy(np.ascontiguousarray(data.context.T).astype(np.int64)).to(self.device)
         self.siblings = sibling_rows(data.siblings, self.device)
@@ -188,7 +187,9 @@ class SequentialObjective:
         self.training, self.validating = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.n_rows = int(np.maximum(1, sizes[self.training]).sum())
         self.validates = len(self.validating) > 0
-        in_training = np.repeat(~data.validation, np.diff(encoded.offsets))
+        # Rows beyond the longest length that may be shown are not learnt.
+        is_shown = np.arange(encoded.n_rows) - np.repeat(self.starts, n_rows) < np.repeat(sizes, n_rows)
+        in_training = np.repeat(~data.validation, n_rows) & is_shown
         rows = self.codes[torch.from_numpy(np.flatnonzero(in_training)).to(self.device)]
         self.model.start_from_marginals(rows, self.cells[self._tensor(self.training)], only=not self.validates)
 
