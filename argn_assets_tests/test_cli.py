@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from argn_assets.cli import main
-from argn_assets.datasets import Catalogue
+from argn_assets.datasets import Catalogue, read_tables
 from argn_assets.engine import train_flat
 from argn_assets.store import ArtifactRegistry, ArtifactStore
 
@@ -150,6 +150,29 @@ def test_add_writes_nothing_when_something_is_wrong(folder, arguments, told):
     assert told in done.stderr
     assert os.listdir(folder) == ["users.yaml"]
     assert (folder / "users.yaml").read_text() == before
+
+
+def test_add_takes_a_folder_as_the_pattern_of_its_files(folder):  # O1
+    parts = folder.parent / "parts"
+    for number in (1, 2):
+        (parts / f"year={number}").mkdir(parents=True)
+        (parts / f"year={number}" / "part.csv").write_text(f"id,size\n{number},7\n")
+    done = argn("datasets", "add", "parts", "--source", "parts/", "--primary-key", "id")
+    assert done.exit_code == 0, done.output
+    spec = Catalogue(str(folder)).get("parts")
+    assert spec.tables["parts"].source == "../parts/**/*.csv"
+    assert read_tables(spec)["parts"]["id"].sort().to_list() == [1, 2]
+    (parts / "more.jsonl").write_text("{}\n")
+    done = argn("datasets", "add", "mixed", "--source", "parts")
+    assert done.exit_code == 1
+    assert "parts/**/*.csv (2 files)" in done.stderr
+    assert "parts/*.jsonl (1 file)" in done.stderr
+
+
+def test_add_says_that_a_pattern_belongs_in_quotes(folder):  # O1
+    done = argn("datasets", "add", "people", "--source", "a.csv", "b.csv")
+    assert done.exit_code == 2
+    assert "'quotes'" in done.stderr
 
 
 def test_add_can_declare_what_is_not_there_yet(folder):

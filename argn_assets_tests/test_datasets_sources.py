@@ -199,8 +199,18 @@ def test_a_missing_file_is_answered_with_a_near_name(tmp_path):
     assert f"{tmp_path / 'user.csv'} does not exist. Did you mean 'users.csv'?" in text
 
 
-def test_a_folder_is_answered_with_a_glob(tmp_path):
-    assert "is a folder" in message(SourceError, tmp_path)
+def test_a_folder_is_answered_with_the_patterns_of_its_files(tmp_path):
+    for name in ("a.csv", "b.csv", "year=1/c.parquet", "year=2/d.parquet", "_tmp/e.parquet", ".f.csv", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(CSV)
+    text = message(SourceError, tmp_path)
+    assert f"{tmp_path} is a folder. Name its files: " in text
+    assert f"{tmp_path}/*.csv (2 files)" in text
+    assert f"{tmp_path}/**/*.parquet (2 files)" in text
+
+
+def test_a_folder_of_nothing_to_read_says_so(tmp_path):
+    assert "no file that can be read" in message(SourceError, tmp_path)
 
 
 def test_an_unknown_kind_of_file_is_answered_with_the_known_ones(tmp_path):

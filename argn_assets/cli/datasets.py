@@ -114,23 +114,28 @@ def check(names: tuple[str, ...], rows: int | None, as_json: bool) -> None:
 
 @datasets.command()
 @click.argument("name")
-@click.option("--source", required=True, help="Path, glob, URL, or package://NAME/path of the table's files.")
+@click.argument("more", nargs=-1, metavar="")
+@click.option("--source", required=True, help="File, folder, 'pattern', URL, or package://NAME/path.")
 @click.option("--table", help="The table's name; the data set's name if left out.")
 @click.option("--primary-key", help="The column that names a row.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="A column to leave out; may be repeated.")
 @click.option("--limit-rows", type=click.IntRange(min=1), help="Learn from the first rows only.")
 @click.option("--max-training-time", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
 @click.option("--check/--no-check", "look", default=True, help="Read the table before writing the file.")
-def add(name: str, source: str, table: str | None, look: bool, **options: Any) -> None:
+def add(name: str, more: tuple[str, ...], source: str, table: str | None, look: bool, **options: Any) -> None:
     """Declare a data set with one table: write NAME.yaml into the catalogue.
 
-    A relative --source starts at the working folder; in the file it starts at the file's folder.
+    A relative --source starts at the working folder; in the file it starts at the file's folder. Of a folder all files
+    are meant, where they are of one kind.
     """
     from argn_assets.datasets import check_tables, parse_dataset, read_tables
     from argn_assets.datasets.catalogue import add_file, catalogue_url
-    from argn_assets.datasets.locations import absolute, relative_source
+    from argn_assets.datasets.locations import absolute, files_of_folder, relative_source
 
+    if more:  # what the shell makes of a pattern without quotes
+        raise click.UsageError(f"--source is one file or pattern, and {more[0]} is another. Put a pattern in 'quotes'.")
     url = catalogue_url()
+    source = files_of_folder(source) if look else source
     document = _declaration(name, table or name, relative_source(source, url), **options)
     text = f"# Fields and their defaults: docs/how-to/add-a-dataset.md\n{document}"
     if look:

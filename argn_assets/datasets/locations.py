@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from argn_assets.datasets.folders import name_its_files, patterns_in
 from argn_assets.datasets.messages import listing, shown_text, shown_url, suggestion
 from argn_assets.errors import SourceError
 
@@ -112,6 +113,25 @@ def relative_source(source: str, folder: str) -> str:
     return place if "://" in folder else os.path.relpath(place, absolute(folder, "")).replace(os.sep, "/")
 
 
+def files_of_folder(source: str) -> str:
+    """Return the pattern of a folder's files where they are of one kind; anything else as it is.
+
+    Args:
+        source: path or URL; a relative path starts at the working directory.
+    Raises:
+        SourceError: the folder holds files of several kinds, or none that can be read.
+    """
+    if source.startswith(_PACKAGE) or _MAGIC & set(source):
+        return source
+    system, path = open_system(absolute(source, ""), shown_url(source))
+    if not system.isdir(path):
+        return source
+    patterns = patterns_in(system, path, source)
+    if len(patterns) != 1:
+        raise SourceError(name_its_files(patterns, shown_url(source)))
+    return next(iter(patterns))
+
+
 def source_files(source: str, folder: str = "") -> list[SourceFile]:
     """Return the files of a source, globs in sorted order; at least one.
 
@@ -163,7 +183,7 @@ def _found(system: AbstractFileSystem, path: str, shown: str) -> list[SourceFile
             raise SourceError(f"{shown} matches no file.")
         return [SourceFile(system, name, _shown_match(system, name, shown)) for name in files]
     if system.isdir(path):
-        raise SourceError(f"{shown} is a folder. Name its files, for example {shown.rstrip('/')}/*.parquet")
+        raise SourceError(name_its_files(patterns_in(system, path, shown), shown))
     raise SourceError(f"{shown} does not exist.{_neighbours(system, path)}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from argn_assets.datasets.folders import SUFFIXES
 from argn_assets.datasets.locations import SourceFile, source_files
 from argn_assets.datasets.messages import listing, suggestion
 from argn_assets.errors import ConfigError, SchemaError, SourceError
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
 
     from argn_assets.datasets.spec import CsvSpec, DatasetSpec
     from argn_assets.datasets.table_spec import SqlSource, TableSpec
-
-SUFFIXES = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".csv.zip": "csv",
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".ndjson": "jsonl",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-}
 
 
 class Named(Protocol):

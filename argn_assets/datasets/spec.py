@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    Discriminator,
     Field,
     PrivateAttr,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -61,7 +63,7 @@ class RetrainSpec(Declared):
     on_change: bool = True  # when the content of a source changed
     at_latest: Literal["daily", "weekly", "monthly", "never"] = "weekly"  # sources are read again and compared
     always: bool = False  # every run trains, with the next seed, even where nothing changed
-    warm_start: bool = False  # go on from the last artifact, where it is of the same network
+    warm_start: bool = False  # go on from the last artifact, where it is of the same columns
     only_on_drift: Annotated[Number, Field(ge=0)] | None = None  # nats per row that changed rows may be less likely
 
     @model_validator(mode="after")
@@ -106,6 +108,16 @@ class SqlTarget(Declared):
     table: Text = "{table}"
 
 
+def _kind_of_target(target: object) -> str:
+    return "[database]" if isinstance(target, dict | SqlTarget) else "[files]"
+
+
+# The tags stand in pydantic's places, where messages leave out what is in brackets.
+Target = Annotated[
+    Annotated[Text, Tag("[files]")] | Annotated[SqlTarget, Tag("[database]")], Discriminator(_kind_of_target)
+]
+
+
 class ExportSpec(Declared):
     """Where synthetic tables are copied to, once they passed their checks.
 
@@ -115,7 +127,7 @@ class ExportSpec(Declared):
         format: of files.
     """
 
-    to: Annotated[Text | SqlTarget | None, Field(union_mode="left_to_right")] = None
+    to: Target | None = None
     format: Literal["parquet", "csv"] = "parquet"
 
     @field_validator("to", mode="before")

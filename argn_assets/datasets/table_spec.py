@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from argn_assets.datasets.field_types import (
     EncodingName,
@@ -64,9 +64,17 @@ def _kind_of_source(source: object) -> str:
     return "[query]" if isinstance(source, dict | SqlSource) else "[files]"
 
 
+def _one_source(source: object) -> object:
+    if isinstance(source, list):
+        raise ValueError(f"{source} should be text; several files are written as one pattern, such as data/*.csv")
+    return source
+
+
 # The tags stand in pydantic's places, where messages leave out what is in brackets.
 Source = Annotated[
-    Annotated[Text, Tag("[files]")] | Annotated[SqlSource, Tag("[query]")], Discriminator(_kind_of_source)
+    Annotated[Text, Tag("[files]")] | Annotated[SqlSource, Tag("[query]")],
+    Discriminator(_kind_of_source),
+    BeforeValidator(_one_source),
 ]
 
 

@@ -48,7 +48,7 @@ def read_versions(instance: dg.DagsterInstance, datasets: Collection[str]) -> di
     if not datasets:
         return {}
     newest = instance.get_latest_storage_id_by_partition(RAW, _READ, set(datasets))
-    numbers, versions = sorted(newest.values()), {}
+    numbers, versions = sorted(newest.values()), dict[str, str]()
     for start in range(0, len(numbers), EVENTS_AT_ONCE):
         asked = dg.AssetRecordsFilter(asset_key=RAW, storage_ids=numbers[start : start + EVENTS_AT_ONCE])
         versions |= _noted(instance, asked)

@@ -46,12 +46,14 @@ class ActionCache:
         self._port.delete(self._path(key))
 
     def drop_all_of(self, dataset: str) -> None:
-        """Forget everything whose `manifest` is one of a data set."""
+        """Forget everything that names a data set in `dataset`, or a manifest of it in `manifest`."""
         folder = f"runs/{check_dataset(dataset)}/"
         for name in self._port.names("actions"):
             key = name.removesuffix(".json")
             value = self.get(key)
-            if value is not None and str(value.get("manifest", "")).startswith(folder):
+            if value is None:
+                continue
+            if value.get("dataset") == dataset or str(value.get("manifest", "")).startswith(folder):
                 self.drop(key)
 
     def _path(self, key: str) -> str:

@@ -21,7 +21,7 @@ from argn_assets.errors import ArtifactConflict, MissingArtifact
 from argn_assets.store.artifact_store import ArtifactStore, manifest_path
 from argn_assets.store.blobs import Blob
 from argn_assets.store.collection import CollectionMethods
-from argn_assets.store.documents import JsonObject, JsonValue, canonical_json, digest
+from argn_assets.store.documents import JsonValue, canonical_json, digest
 from argn_assets.store.drafts import Description, Details, Source, draft_record, plain_object
 from argn_assets.store.formats import encode_value, find_format, value_hash
 from argn_assets.store.graph import DEPTH_LIMIT, closure, same_bytes
@@ -96,8 +96,8 @@ class ArtifactRegistry(CollectionMethods):
         blob = self._encoded_before(key)
         if blob is None:
             blob = self._put(encode_value(value, draft.format), draft)
-            stored: JsonObject = {"path": blob.path, "content_hash": blob.content_hash, "size_bytes": blob.size_bytes}
-            self.store.actions.put(key, stored)
+            stored = {"path": blob.path, "content_hash": blob.content_hash, "size_bytes": blob.size_bytes}
+            self.store.actions.put(key, {"dataset": self.dataset, **stored})
         return self._keep(draft, blob, data_hash)
 
     def register_meta_model(
