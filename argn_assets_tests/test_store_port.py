@@ -299,3 +299,21 @@ def test_a_folder_of_the_store_cannot_be_touched(tmp_path: Path) -> None:  # T23
     port.create("a/b/c", b"content")
     with pytest.raises(MissingArtifact):
         port.touch("a/b")
+
+
+@pytest.mark.parametrize("trap", ["link", "folder"])
+def test_a_spool_that_somebody_else_laid_out_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_port: Port, trap: str
+) -> None:  # T26
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = object_port.spool_folder()
+    if trap == "link":
+        folder.rmdir()
+        folder.symlink_to(tmp_path)
+    else:
+        another_user = folder.stat().st_uid + 1
+        monkeypatch.setattr("os.getuid", lambda: another_user)
+        folder.rename(folder.with_name(f"argn-spool-{another_user}"))
+    store = ArtifactStore(object_port)
+    with pytest.raises(StoreUnavailable, match="not a folder of this user"):
+        store.blobs.put("d", BytesIO(b"secret"), artifact_type="model", class_name="M", extension="bin")

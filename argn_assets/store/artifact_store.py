@@ -59,6 +59,7 @@ class ArtifactStore(CollectionMethods):
         self._manifests: dict[str, Manifest] = {}
         self._refs: dict[str, RefLog] = {}
         self._run_folders: dict[tuple[str, str], list[str]] = {}
+        self._refs_of_ids: dict[tuple[str, str], str] = {}
 
     @classmethod
     def open(
@@ -190,12 +191,14 @@ class ArtifactStore(CollectionMethods):
             MissingArtifact: no such run, or it has no such artifact, or no ref leads to one.
         """
         wanted = parse_artifact_id(artifact_id)
-        manifests = self._published(dataset) if run is None else self._committed(dataset, run, wanted)
-        for manifest in manifests:
-            if any(item.artifact_id == artifact_id for item in manifest.items):
-                return manifest.record(artifact_id)
-        where = f"run {run}" if run else "what its refs point to"
-        raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
+        if run is None:
+            found = self._published(dataset, artifact_id)
+        else:
+            found = next(filter(None, (_record(it, artifact_id) for it in self._committed(dataset, run, wanted))), None)
+        if found is None:
+            where = f"run {run}" if run else "what its refs point to"
+            raise MissingArtifact(f"{artifact_id} of {dataset} is not in {where}. Name the run that made it.")
+        return found
 
     def _place(self) -> ArtifactStore:
         return self
@@ -212,18 +215,19 @@ class ArtifactStore(CollectionMethods):
                         f"{path} of {record.artifact_id} is gone before its manifest; register again."
                     ) from error
 
-    def _published(self, dataset: str) -> Iterator[Manifest]:
-        """Yield what the refs of a data set point to: by the refs of its assets first, then by those of other names."""
-        refs, others = self.refs(dataset), []
-        for name in refs.names():
-            for path in refs.manifests_of(name):
-                manifest = self.read_manifest(path)
+    def _published(self, dataset: str, artifact_id: str) -> ArtifactRecord | None:
+        """Return what the ref of an id's asset points to; what another ref does, if that one does not have it."""
+        refs, key, other = self.refs(dataset), (dataset, artifact_id), None
+        # The ref that had it the last time is asked first: usually no other one is read.
+        for name in sorted(refs.names(), key=lambda name: name != self._refs_of_ids.get(key)):
+            for manifest in map(self.read_manifest, refs.manifests_of(name)):
+                found = _record(manifest, artifact_id)
                 # `trained_artifact`, and `trained_artifact.0_all` of a branch
-                if name.partition(".")[0] == slug(manifest.name):
-                    yield manifest
-                else:
-                    others.append(manifest)
-        yield from others
+                if found is not None and name.partition(".")[0] == slug(manifest.name):
+                    self._refs_of_ids[key] = name
+                    return found
+                other = other or found
+        return other
 
     def _committed(self, dataset: str, run: str, wanted: ExecutionPath) -> Iterator[Manifest]:
         """Yield the manifests of one step of a run, the last attempt first."""
@@ -264,6 +268,10 @@ class ArtifactStore(CollectionMethods):
                 f"{self.url} is a store of format {described[0]} with hash {described[1]} that needs reader version "
                 f"{needed}; this reads {STORE_FORMAT}, {_HASH}, {STORE_VERSION}. Install a later argn_assets."
             )
+
+
+def _record(manifest: Manifest, artifact_id: str) -> ArtifactRecord | None:
+    return next((item for item in manifest.items if item.artifact_id == artifact_id), None)
 
 
 def manifest_path(dataset: str, run_folder: str, step: ExecutionPath, attempt: int) -> str:

@@ -14,8 +14,6 @@ else lists them, and `BackendTests` of the conformance suite holds each of them 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -33,6 +31,7 @@ from uuid import uuid4
 from argn_assets.errors import ConfigError, MissingArtifact, StoreUnavailable
 from argn_assets.store.hashed_read import read_hashed
 from argn_assets.store.names import check_path
+from argn_assets.store.spool import discard, write_whole
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -350,27 +349,6 @@ def _backends() -> dict[str, ModuleType]:
     package = import_module("argn_assets.store.backends")
     modules = [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
     return {protocol: module for module in modules for protocol in module.PROTOCOLS}
-
-
-def write_whole(file: FileIO, content: bytes) -> int:
-    """Write all bytes to an unbuffered file, in as many writes as it takes (2 GiB go into one); return their number."""
-    view = memoryview(content)
-    while view:
-        view = view[file.write(view) :]
-    return len(content)
-
-
-def discard(unfinished: Path) -> None:
-    """Remove an unfinished file; one that will not go is no damage, and stays for the collector."""
-    with suppress(OSError):
-        unfinished.unlink()
-
-
-def temporary_spool() -> Path:
-    """Return this user's folder for unfinished files among the system's temporary files, made if need be."""
-    folder = Path(tempfile.gettempdir()) / f"argn-spool-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def _unavailable(verb: str, name: str, error: Exception) -> StoreUnavailable:

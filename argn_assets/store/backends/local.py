@@ -21,7 +21,8 @@ from typing import BinaryIO
 from urllib.parse import unquote
 from uuid import uuid4
 
-from argn_assets.store.port import AgeTest, Entry, Port, discard, write_whole
+from argn_assets.store.port import AgeTest, Entry, Port
+from argn_assets.store.spool import discard, write_whole
 
 PROTOCOLS = ("file", "local")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
-from argn_assets.store.port import AgeTest, Entry, Port, temporary_spool
+from argn_assets.store.port import AgeTest, Entry, Port
+from argn_assets.store.spool import temporary_spool
 
 PROTOCOLS = ("memory",)
 

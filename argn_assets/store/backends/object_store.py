@@ -15,7 +15,8 @@ from time import sleep
 from typing import Any, BinaryIO, cast
 
 from argn_assets.errors import ConfigError
-from argn_assets.store.port import AgeTest, Entry, Port, temporary_spool
+from argn_assets.store.port import AgeTest, Entry, Port
+from argn_assets.store.spool import temporary_spool
 
 PROTOCOLS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 
