@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from argn_assets.engine import (
     generate_sequential,
     impute,
     log_prob,
+    predict,
     predict_proba,
     train_flat,
     train_sequential,
@@ -143,6 +144,13 @@ def test_values_of_other_types_come_back_in_the_columns_type(typed, name, given,
 def test_values_that_would_not_come_back_as_they_were_are_refused_at_the_call(typed, name, given, message):  # E40
     with pytest.raises(SchemaError, match=message):
         generate_batches(typed, seed_data=pl.DataFrame({name: given}), batch_size=1)
+
+
+def test_a_predicted_time_of_day_is_one_that_every_library_knows():  # E41 E9
+    table = pl.DataFrame({"time": [time(9, 0, i % 7) for i in range(90)], "place": ["x", "y", "z"] * 30})
+    model = train_flat(table, model_size="S", random_state=1, max_epochs=1, device="cpu")
+    for rows in (table, table.to_pandas(), table.to_arrow()):
+        assert len(predict(model, rows, "time")) == 90
 
 
 # Keys

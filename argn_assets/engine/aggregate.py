@@ -69,7 +69,10 @@ def of_outcomes(probabilities: NDArray[np.float64], outcomes: Outcomes, aggregat
 
 def in_dtype(values: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Return numbers as the times that they count, where `dtype` is one; others as they are."""
-    return values.round().cast(pl.Int64).cast(dtype) if dtype.is_temporal() and values.dtype.is_float() else values
+    if not (dtype.is_temporal() and values.dtype.is_float()):
+        return values
+    unit = 1000 if dtype == pl.Time else 1  # times of day count nanoseconds, of which Python and pandas know thousands
+    return ((values / unit).round() * unit).cast(pl.Int64).cast(dtype)
 
 
 def in_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:

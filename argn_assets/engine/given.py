@@ -13,6 +13,13 @@ from argn_assets.tables.dtypes import TICKED, dtype_named
 from argn_assets.tables.encode import encode_table
 
 
+def check_given(artifact: ModelArtifact, seeds: pl.DataFrame) -> None:
+    """Refuse given values that `given_from_seed` would refuse in any cut of their rows; its errors."""
+    given_from_seed(artifact, seeds[:0], 0)
+    if not artifact.enable_flexible_generation:
+        _check_order(_observed(seeds, list(artifact.tgt_stats.columns)), list(artifact.tgt_stats.columns))
+
+
 def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows: int) -> Given:
     """Return what is given of the target's columns: nothing, or the values of `seeds`, n_rows rows.
 
@@ -23,18 +30,15 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     stats = artifact.tgt_stats
     layout = stats.sub_columns()
     n_sub_columns = sum(len(subs) for subs in layout.values())
-    observed = np.zeros((len(layout), n_rows), dtype=bool)
-    offered = np.zeros(len(layout), dtype=bool)
     if seeds is None:
+        observed, offered = np.zeros((len(layout), n_rows), dtype=bool), np.zeros(len(layout), dtype=bool)
         return Given(np.zeros((n_sub_columns, n_rows), dtype=np.uint16), observed, offered)
+    observed = _observed(seeds, list(layout))
+    offered = np.array([name in seeds.columns for name in layout], dtype=bool)
     columns: dict[str, pl.Series] = {}
-    for place, name in enumerate(layout):
-        if name in seeds.columns:
-            offered[place] = True
-            observed[place] = seeds[name].is_not_null().to_numpy()
-            columns[name] = seeds[name]
-        else:
-            columns[name] = pl.Series([None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype))
+    for name in layout:
+        missing = pl.Series([None] * n_rows, dtype=dtype_named(stats.schema.column(name).dtype))
+        columns[name] = seeds[name] if name in seeds.columns else missing
     if not artifact.enable_flexible_generation:
         _check_order(observed, list(layout))
         # The columns up to the last offered one: what was trained in the table's order is generated in it.
@@ -42,6 +46,15 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
     if artifact.is_sequential:  # rows of one key stand together already
         columns[str(stats.schema.context_key)] = seeds[str(stats.schema.context_key)]
     return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed, offered)
+
+
+def _observed(seeds: pl.DataFrame, names: list[str]) -> np.ndarray:
+    """Return which columns of which rows are given, [C, N]."""
+    observed = np.zeros((len(names), len(seeds)), dtype=bool)
+    for place, name in enumerate(names):
+        if name in seeds.columns:
+            observed[place] = seeds[name].is_not_null().to_numpy()
+    return observed
 
 
 def _check_order(observed: np.ndarray, names: list[str]) -> None:

@@ -15,7 +15,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.families import FlatGenerator, SequenceGenerator, family_named
 from argn_assets.engine.generate import GenerationConfig, Given, generate_codes
-from argn_assets.engine.given import given_from_seed, restore_seed, seeds_in_types
+from argn_assets.engine.given import check_given, given_from_seed, restore_seed, seeds_in_types
 from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
 from argn_assets.engine.rules import DrawRules, with_marks
 from argn_assets.engine.train import choose_device
@@ -67,7 +67,7 @@ class FlatRequest:
         self.context = given_context(artifact, ctx_data)
         self.seed_table = seeds_in_types(to_polars(seed_data) if seed_data is not None else None, self.stats.schema)
         if self.seed_table is not None:
-            given_from_seed(artifact, self.seed_table, len(self.seed_table))  # refused here, not at the first batch
+            check_given(artifact, self.seed_table)  # refused here, not at the first batch
             self.context = context_by_key(artifact, self.context, self.seed_table) or self.context
         self.keys = key_columns(self.stats, self.seed_table)
         self.n_rows = self._row_count(sample_size)

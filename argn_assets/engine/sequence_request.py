@@ -14,7 +14,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
-from argn_assets.engine.given import given_from_seed, restore_seed, seeds_in_types
+from argn_assets.engine.given import check_given, given_from_seed, restore_seed, seeds_in_types
 from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
 from argn_assets.engine.request import check_whole, given_context, load_sequences, record_batch
 from argn_assets.engine.rules import DrawRules, with_marks
@@ -167,7 +167,7 @@ class _SeedRows:
             )
         if table[key].null_count():
             raise DataError(f"seed_data has {table[key].null_count()} rows without a value of {key!r}.")
-        given_from_seed(artifact, table, len(table))  # refused here, not at the first batch
+        check_given(artifact, table)  # refused here, not at the first batch
         return cls(table, key)
 
     def line_up(self, keys: pl.Series) -> None:
