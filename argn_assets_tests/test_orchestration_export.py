@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -101,6 +102,23 @@ def test_tables_are_exported_as_files_beside_the_declaration(made, form):  # O17
     written = pl.read_parquet(place) if form == "parquet" else pl.read_csv(place)
     assert written["size"].to_list() == argn_assets.read_table("tiny")["size"].to_list()
     assert [it.name for it in place.parent.iterdir() if it.name.startswith(".")] == [], "no half-written file is left"
+
+
+def test_no_file_is_replaced_where_one_of_them_cannot_be(world):  # O17
+    world.declare("tiny")
+    (world.catalogue / "tiny.yaml").write_text(
+        "dataset: tiny\ntables: {one: {source: tiny.csv}, two: {source: tiny.csv}}\n"
+        "generator: {model_size: S, max_epochs: 1}\nexport: {to: ../out, format: csv}\n"
+    )
+    made = world.run("tiny", ALL)
+    assert made.success
+    out = world.root / "out"
+    assert sorted(file.name for file in out.iterdir()) == ["one.csv", "two.csv"]
+    (out / "one.csv").write_text("of an earlier export")
+    Path(str(told(made)["synthetic_tables"]["path/two"])).unlink()
+    assert not world.run("tiny", ONLY_EXPORT).success
+    assert (out / "one.csv").read_text() == "of an earlier export"
+    assert sorted(file.name for file in out.iterdir()) == ["one.csv", "two.csv"]
 
 
 def test_a_single_table_may_have_a_file_of_its_own_on_any_file_system(made):  # O17

@@ -1,14 +1,18 @@
 """Export: the current synthetic tables where people need them, as files or as tables of a database (O17).
 
-Each file, and all tables of a database together, are replaced in one: a reader sees the old rows or the new ones. What
-no export wrote is never replaced: neither a source of the data set nor a table of other origin.
+All tables of a database are replaced in one. Of files each is: a reader sees the old one or the new one. Several files
+of a local disk are all written beside the old ones first and then renamed in a row, so that only a reader who looks
+between two renames sees a mix, and a full disk leaves the old ones; objects of a bucket are put one after the other.
+What no export wrote is never replaced: neither a source of the data set nor a table of other origin.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
@@ -41,8 +45,8 @@ def export_tables(spec: DatasetSpec, synthetic: StoredTables) -> dict[str, str]:
         return {name: f"{target.connection}: {target.table.replace('{table}', name)}" for name in spec.tables}
     urls = file_urls(spec)
     _check_no_source(spec, urls)
-    for name, url in urls.items():
-        _replace_file(url, _content(spec, synthetic, name))
+    # All contents first: what cannot be read or written as CSV replaces nothing.
+    _replace_files({url: _content(spec, synthetic, name) for name, url in urls.items()})
     return {name: shown_url(url) for name, url in urls.items()}
 
 
@@ -89,23 +93,40 @@ def _check_no_source(spec: DatasetSpec, urls: Mapping[str, str]) -> None:
                     )
 
 
-def _replace_file(url: str, content: bytes) -> None:
-    shown = shown_url(url)
-    try:
-        system, path = open_system(url, shown)
+def _replace_files(contents: Mapping[str, bytes]) -> None:
+    """Replace files by their URLs; where that is possible nothing is replaced before all are written."""
+    with ExitStack() as stack:
+        replacements = {url: stack.enter_context(_written(url, content)) for url, content in contents.items()}
+        for url, replace in replacements.items():
+            with _worded(url):
+                replace()
+
+
+@contextmanager
+def _written(url: str, content: bytes) -> Iterator[Callable[[], None]]:
+    """Write beside a local file, and yield what puts it in its place in one; what is left beside it goes at the end."""
+    with _worded(url):
+        system, path = open_system(url, shown_url(url))
         folder, _, name = path.rpartition("/")
         system.makedirs(folder, exist_ok=True)
-        if "file" in system.protocol:
-            partial = f"{folder}/.{name}.{uuid4().hex}"
-            try:
-                system.pipe_file(partial, content)
-                os.replace(partial, path)
-            finally:
-                if os.path.exists(partial):
-                    os.unlink(partial)
-        else:
-            system.pipe_file(path, content)  # a put of an object is seen whole or not at all
+    if "file" not in system.protocol:
+        yield partial(system.pipe_file, path, content)  # a put of an object is seen whole or not at all
+        return
+    beside = f"{folder}/.{name}.{uuid4().hex}"
+    try:
+        with _worded(url):
+            system.pipe_file(beside, content)
+        yield partial(os.replace, beside, path)
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
+
+
+@contextmanager
+def _worded(url: str) -> Iterator[None]:
+    try:
+        yield
     except SourceError as error:
         raise ConfigError(f"export.to: {error}") from error
     except Exception as error:  # each file system has errors of its own
-        raise StoreUnavailable(f"export.to: {shown} cannot be written: {shown_text(str(error))}") from error
+        raise StoreUnavailable(f"export.to: {shown_url(url)} cannot be written: {shown_text(str(error))}") from error
