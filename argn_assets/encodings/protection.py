@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from argn_assets.seeds import Seed
 
 MOST_SUBJECTS = 7  # more distinct subjects than this are never needed to decide
+_FEW_ROWS = 64  # per group, from which the smallest subjects of all rows are looked at first
+_SOME = 16  # times fewer of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,30 @@ def smallest_per_group(
     >>> groups.tolist(), subjects.tolist()
     ([0, 1], [3, 5])
     """
-    if not len(groups):
-        return groups.astype(np.int64), subjects.astype(np.uint64)
-    order = np.lexsort((subjects, groups))
-    groups, subjects = groups[order], subjects[order]
-    fresh = np.ones(len(groups), dtype=bool)
-    fresh[1:] = (groups[1:] != groups[:-1]) | (subjects[1:] != subjects[:-1])
-    groups, subjects = groups[fresh], subjects[fresh]
-    first = np.ones(len(groups), dtype=bool)
-    first[1:] = groups[1:] != groups[:-1]
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
-    keep = rank < most
-    return groups[keep], subjects[keep]
+    n_groups = int(groups.max(initial=-1)) + 1
+    if len(groups) < _FEW_ROWS * n_groups or not n_groups:
+        return _smallest(groups, subjects, most)
+    # Where groups are few, most find their smallest subjects among the smallest of all rows.
+    among = len(subjects) // _SOME
+    is_small = subjects <= np.partition(subjects, among)[among]
+    found_groups, found = _smallest(groups[is_small], subjects[is_small], most)
+    is_settled = np.bincount(found_groups, minlength=n_groups) == most
+    is_left, is_final = ~is_settled[groups], is_settled[found_groups]
+    left_groups, left = _smallest(groups[is_left], subjects[is_left], most)
+    merged = np.concatenate([found_groups[is_final], left_groups])
+    order = np.argsort(merged, kind="stable")
+    return merged[order], np.concatenate([found[is_final], left])[order]
+
+
+def _smallest(
+    groups: NDArray[np.int64], subjects: NDArray[np.uint64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    known, rank = np.unique(subjects, return_inverse=True)
+    # One number per pair sorts several times faster than two.
+    pairs = np.sort(groups.astype(np.int64) * max(len(known), 1) + rank)
+    is_first = np.ones(len(pairs), dtype=bool)
+    is_first[1:] = pairs[1:] != pairs[:-1]
+    groups, rank = np.divmod(pairs[is_first], max(len(known), 1))
+    keep = np.ones(len(groups), dtype=bool)
+    keep[most:] = groups[most:] != groups[:-most]
+    return groups[keep], known[rank[keep]]
