@@ -180,7 +180,7 @@ def _words_or_codes(texts: _Texts, share_of_times: float) -> ColumnChoice:
             f"{texts.name!r} holds times, but not all are written in one format, or some are no days of the calendar. "
             "Write all in one format, times in UTC, to have it modelled as time."
         )
-        return ColumnChoice(encoding, "times in more than one format", warning)
+        return ColumnChoice(encoding, "times in more than one format", warning, is_urgent=encoding == "character")
     if not _are_categories(texts) and not are_codes:
         warning = (
             f"{texts.name!r} looks like free text: of more than {MOST_CATEGORIES:,} different texts the others are "
