@@ -95,7 +95,7 @@ def train_model(
     provenance: dict[str, Any] = {"argn_assets": __version__, "seed": seed.value, "n_rows": encoded.n_rows}
     weights: dict[str, np.ndarray] = {}
     history: tuple[EpochRecord, ...] = ()
-    if row.cardinalities or lengths is not None:
+    if encoded.sub_columns or lengths is not None:
         with torch.random.fork_rng(devices=[]), flushed_denormals():
             torch.manual_seed(seed.child("weights").value % 2**63)
             device = choose_device(config.device)

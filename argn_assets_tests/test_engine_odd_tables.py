@@ -1,0 +1,89 @@
+"""Small and odd tables under small and odd settings: everything trains, generates and keeps its columns (E36)."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import polars as pl
+import pytest
+
+from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential, train_flat, train_sequential
+from argn_assets.errors import DataError
+
+NO_TEXT, NO_NUMBER = pl.Series([None], dtype=pl.String), pl.Series([None], dtype=pl.Float64)
+TABLES = {
+    "nothing but keys": {},
+    "one row": {"a": ["x"], "b": [1.5]},
+    "two rows": {"a": ["x", "y"], "b": [1.5, None]},
+    "four rows": {"a": ["x", "y", "x", None], "b": [1.5, 1.5, 2.0, 9.0]},
+    "constant": {"a": ["x"] * 9, "b": [7.0] * 9},
+    "no values": {"a": NO_TEXT.extend_constant(None, 6), "b": NO_NUMBER.extend_constant(None, 6)},
+    "many rows": {"a": ["x", "y", "z"] * 20, "b": [float(i) for i in range(60)]},
+}
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"any_order": False},
+    {"max_epochs": 0},
+    {"max_epochs": 0.3},
+    {"max_training_time": 0},
+    {"max_training_time": 1e-9},
+    {"validation_split": 0},
+    {"validation_split": 0.5},
+    {"validation_split": 0.99},
+    {"batch_size": 1000},
+    {"batch_size": 1},
+    {"value_protection": True},
+    {"value_protection": True, "validation_split": 0},
+]
+CONTEXTS = (None, "flat", "siblings")
+
+
+def _table(name: str) -> pl.DataFrame:
+    columns = TABLES[name]
+    n_rows = len(next(iter(columns.values()), [0, 1, 2]))
+    return pl.DataFrame({"key": range(n_rows), **columns})
+
+
+def _context(kind: str | None, n_rows: int) -> pl.DataFrame | None:
+    """One row more than the table has keys; some without a value, some without rows of the sibling."""
+    if kind is None:
+        return None
+    table = pl.DataFrame({"key": range(n_rows + 1), "plan": [("free", None)[i % 2] for i in range(n_rows + 1)]})
+    lists = pl.Series("calls::minutes", [[1.5] * (i % 3) for i in range(n_rows + 1)], dtype=pl.List(pl.Float64))
+    return table if kind == "flat" else table.with_columns(lists)
+
+
+def _trained(table: pl.DataFrame, context: pl.DataFrame | None, is_sequential: bool, **settings: Any) -> ModelArtifact:
+    keys: dict[str, Any] = {} if context is None else {"ctx_data": context, "ctx_primary_key": "key"}
+    keys |= {"tgt_context_key": "key"} if is_sequential or context is not None else {"primary_key": "key"}
+    settings = {"max_epochs": 1, "model_size": "S", "device": "cpu", "random_state": 1} | settings
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*subjects")  # too few of them to show anything
+        return (train_sequential if is_sequential else train_flat)(table, **keys, **settings)
+
+
+@pytest.mark.parametrize("contexts", [1, pytest.param(len(CONTEXTS), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("is_sequential", [False, True], ids=["rows", "sequences"])
+@pytest.mark.parametrize("name", TABLES)
+def test_every_odd_table_trains_and_generates_under_every_odd_setting(name, is_sequential, contexts):  # E36 E9
+    table, turn = _table(name), list(TABLES).index(name)
+    for i, own in itertools.product(range(len(SETTINGS)), range(contexts)):
+        settings, kind = SETTINGS[i], CONTEXTS[(i + turn + own) % len(CONTEXTS)]
+        context = _context(kind, len(table))
+        artifact = ModelArtifact.from_bytes(_trained(table, context, is_sequential, **settings).to_bytes())
+        wanted = {"sample_size": 4} if context is None else {"ctx_data": context}
+        made = (generate_sequential if is_sequential else generate_flat)(artifact, random_state=1, **wanted)
+        assert made.schema == table.schema, (settings, kind)
+        if context is None or not is_sequential:
+            assert made["key"].n_unique() == (4 if context is None else len(context)), (settings, kind)
+        for column in TABLES[name]:
+            assert made[column].drop_nulls().is_in(table[column].implode()).all() or column == "b", (settings, kind)
+
+
+@pytest.mark.parametrize("is_sequential", [False, True], ids=["rows", "sequences"])
+@pytest.mark.parametrize("kind", CONTEXTS)
+def test_a_table_without_rows_is_refused(kind, is_sequential):  # E36
+    with pytest.raises(DataError, match="no rows"):
+        _trained(_table("one row").clear(), _context(kind, 1), is_sequential)
