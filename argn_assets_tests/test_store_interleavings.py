@@ -207,3 +207,13 @@ def test_a_run_that_is_repeated_after_a_purge_sees_what_is_stored_now(world: Int
     world.step(b"after the purge", run="5f1c9a3e-77aa")
     again = StoreWorld(world.slow, world.clock).step(b"after the purge", run="5f1c9a3e-77aa")
     assert again.items[0].size_bytes == len(b"after the purge")
+
+
+def test_what_is_collected_while_it_is_counted_is_not_called_missing(world: Interleaved) -> None:  # T23
+    world.step(b"collected", pipeline=OTHER)
+    world.clock.advance(days=2)
+    world.port.before("_entries", "binaries/", lambda: world.store.delete_pipeline_artifacts(OTHER), skip=1)
+    assert world.slow.measure_usage("cdnow").missing_blobs == 0
+    lost = world.step(b"lost")
+    world.store.port.delete(f"binaries/cdnow/{lost.items[0].path}")
+    assert world.slow.measure_usage("cdnow").missing_blobs == 1

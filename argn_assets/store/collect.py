@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from argn_assets.errors import ConfigError, MissingArtifact, UnsafeName
 from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
 from argn_assets.store.retention import Retention, expired_steps
+from argn_assets.store.spool import discard
 from argn_assets.store.steps import (
     CommittedStep,
     all_steps,
@@ -80,8 +81,8 @@ class Collected:
 class Collector:
     """One collection: removes from a store what is no longer needed, as of the time it was made.
 
-    The same collector may collect one data set after another: manifests are read once, however many there are. What is
-    committed or used after it was made is too young for it.
+    One collector may collect one data set after another: manifests and refs are read once, however many there are.
+    What is committed or used after it was made is too young for it.
 
     Args:
         store: its clock tells the ages.
@@ -101,6 +102,7 @@ class Collector:
         self.now = store.now()
         self.grace_begins = self.now - grace_period
         self._steps: dict[str, CommittedStep] = {}
+        self._kept: set[str] = set()
 
     def unnamed_blobs(self, dataset: str) -> list[Entry]:
         """Return the blobs of a data set that no manifest names, young ones too, sorted; raises as `read_steps`."""
@@ -128,12 +130,13 @@ class Collector:
         check_dataset(dataset)
         if not self._steps:
             self._steps = {step.path: step for step in all_steps(self.store)}
+            self._kept = self._kept_by_refs(self._steps.values())
         steps = list(self._steps.values())
         expired = expired_steps(
             dataset,
             steps,
             retention=retention,
-            named_by_refs=self._kept_by_refs(steps),
+            named_by_refs=self._kept,
             now=self.now,
             touched_before=self.grace_begins,
         )
@@ -271,7 +274,7 @@ class Collector:
         left = self.port.unfinished(self.now - self.grace_begins)
         if not self.dry_run:
             for file in left:
-                file.unlink(missing_ok=True)
+                discard(file)
         return [file.name for file in left]
 
 

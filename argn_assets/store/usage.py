@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from argn_assets.store.steps import list_manifests, read_steps
+from argn_assets.store.steps import CommittedStep, list_manifests, read_steps
 
 if TYPE_CHECKING:
     from argn_assets.store.collect import Collector
@@ -68,8 +69,14 @@ def measure_usage(collector: Collector, dataset: str) -> Usage:
         orphaned_bytes=unnamed_bytes - young_bytes,
         young_blobs=len(young),
         young_bytes=young_bytes,
-        missing_blobs=len(named.keys() - sizes.keys()),
+        missing_blobs=len(_missing(collector, steps, sizes)),
         manifests=len(steps),
         references=sum(step.n_references for step in steps),
         reference_bytes=sum(step.referenced_bytes for step in steps),
     )
+
+
+def _missing(collector: Collector, steps: Iterable[CommittedStep], stored: Container[str]) -> set[str]:
+    """Return the blobs that are named and not there; a collection beside this one takes the manifest before them."""
+    lost = ((step.path, name) for step in steps for name in step.blobs if name not in stored)
+    return {name for manifest, name in lost if collector.port.size(manifest) is not None}
