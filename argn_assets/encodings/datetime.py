@@ -20,7 +20,7 @@ from argn_assets.encodings.number_counts import (
     numbers,
     protected_range,
 )
-from argn_assets.encodings.numeric_discrete import with_nulls
+from argn_assets.encodings.number_ranges import with_nulls
 from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 

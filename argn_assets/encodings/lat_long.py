@@ -21,7 +21,7 @@ from argn_assets.encodings.number_counts import (
     numbers,
     protected_range,
 )
-from argn_assets.encodings.numeric_discrete import nearest_range, with_nulls
+from argn_assets.encodings.number_ranges import nearest_range, with_nulls
 from argn_assets.encodings.place_cells import (
     MOST_DECIMALS,
     CountedPlaces,

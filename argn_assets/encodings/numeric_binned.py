@@ -30,7 +30,7 @@ from argn_assets.encodings.number_counts import (
     protected_range,
     to_plain,
 )
-from argn_assets.encodings.numeric_discrete import are_ranges, keys_within, nearest_range, with_nulls
+from argn_assets.encodings.number_ranges import are_ranges, keys_within, nearest_range, with_nulls
 from argn_assets.encodings.protection import Protection
 from argn_assets.schema import SubColumn
 
