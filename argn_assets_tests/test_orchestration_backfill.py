@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_sync_adds_partitions_and_reports_broken_files(project):  # O2
     assert synced.returncode == 1
     assert "2 data sets declared, 0 new." in synced.stdout
     assert "wrong.yaml" in synced.stderr
+
+
+def test_sync_makes_all_of_dagsters_state_so_that_webserver_and_daemon_may_begin_together(tmp_path):  # O40
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "wrong.yaml").write_text("epochs: 3\n")
+    assert argn(tmp_path, "datasets", "sync").returncode == 1  # and `make ui` goes on
+    made = list((tmp_path / ".argn" / "dagster").rglob("*.db"))
+    assert {path.name for path in made} == {"runs.db", "index.db", "schedules.db"}
+    for path in made:
+        with sqlite3.connect(path) as database:
+            assert database.execute("select count(*) from alembic_version").fetchone() == (1,), path
+    syncs = [line for line in (ROOT / "Makefile").read_text().splitlines() if "argn datasets sync" in line]
+    assert syncs == ["\t$(BIN)/argn datasets sync || true"]
 
 
 def test_only_what_failed_is_run_again(project):  # O35

@@ -24,7 +24,8 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "crea
 def fingerprint_sources(spec: DatasetSpec) -> str:
     """Return `sha256:…` over the identity of each source file: content where that is cheap, else tag, size and time.
 
-    A query is known by its text and its files; of a database, by the content of its rows, which are read.
+    A query is known by its text and its files; of a database, by the answer to its `version`, else by the content of
+    its rows, which are read.
 
     Raises:
         SourceError: a source is not there.
@@ -36,7 +37,8 @@ def fingerprint_sources(spec: DatasetSpec) -> str:
         if isinstance(source, str):
             lines += _files(table, source, spec)
         elif source.connection is not None:
-            lines.append("\x1f".join((table, source.sql, _rows_digest(query_rows(source, spec)))))
+            asked = source if source.version is None else source.model_copy(update={"sql": source.version})
+            lines.append("\x1f".join((table, source.sql, _rows_digest(query_rows(asked, spec)))))
         else:
             lines.append("\x1f".join((table, source.sql)))
             for name, place in source.files.items():

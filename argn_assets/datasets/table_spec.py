@@ -44,11 +44,13 @@ class SqlSource(Declared):
         sql: the query.
         files: the source of each table that the query names.
         connection: the environment variable that holds the database's URL, as SQLAlchemy writes it.
+        version: a cheap query of the database; the rows have changed when its answer has. None: all rows are compared.
     """
 
     sql: Text
     files: dict[Text, Text] = {}
     connection: EnvironmentName | None = None
+    version: Text | None = None
 
     @model_validator(mode="after")
     def _reads_files_or_a_database(self) -> Self:
@@ -57,6 +59,8 @@ class SqlSource(Declared):
                 "a query reads either files, written files: {NAME: PATH}, or a database, written connection: NAME of "
                 "the environment variable that holds its URL; give one of the two"
             )
+        if self.version is not None and not self.connection:
+            raise ValueError("version is a query of a database; files are compared by themselves, so remove the line")
         return self
 
 
