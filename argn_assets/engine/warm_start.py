@@ -121,7 +121,7 @@ def begin_with(model: nn.Module, trained: Trained, artifact: ModelArtifact) -> s
     before = _names(artifact.tgt_stats, artifact.ctx_stats, artifact.is_sequential, match.before, [*cells])
     weights = {name: parameter.data for name, parameter in model.named_parameters()}
     take_over(parts_of(trained.layout, weights, now), parts_of(layout, artifact.get_weights_state_dict(), before))
-    told = [f"{name.replace(SEPARATOR, ' ')} ({n})" for name, n in sorted(match.n_new.items())]
+    told = [f"{_told(name)} ({n})" for name, n in sorted(match.n_new.items())]
     return f"yes, but for codes that are new: {', '.join(told)}" if told else "yes"
 
 
@@ -142,7 +142,7 @@ def _differences(trained: Trained, artifact: ModelArtifact) -> Iterator[str]:
         if other:
             yield f"the sequences of the context differ: {', '.join(sorted(other))}"
         pairs.append(("context ", context, known))
-        pairs += [(f"{name}::", context.siblings[name], known.siblings[name]) for name in context.siblings if not other]
+        pairs += [("", context.siblings[name], known.siblings[name]) for name in context.siblings if not other]
     for table, now, before in pairs:
         other = now.columns.keys() ^ before.columns.keys()
         if other:
@@ -227,6 +227,12 @@ def _names(
 
 def _sub_columns(prefix: str, stats: TableStats) -> list[str]:
     return [f"{prefix}{column}.{sub.name}" for column, subs in stats.sub_columns().items() for sub in subs]
+
+
+def _told(name: str) -> str:
+    """Return the name of a sub-column for people; those of siblings say whose they are."""
+    table, _, own = name.rpartition(SEPARATOR)
+    return f"context {own}" if f"{table}{SEPARATOR}" == CONTEXT else own
 
 
 def _sibling(name: str) -> str:
