@@ -107,6 +107,15 @@ def test_a_column_is_predicted_from_the_rows_before(artifact, rows, others):  # 
     assert (shares["True"].filter(~rows["is_warm"]) < 0.1).mean() > 0.95
 
 
+def test_no_rows_are_filled_predicted_and_judged_as_no_rows(artifact, rows, others):  # E41
+    nothing = rows.clear()
+    assert impute(artifact, nothing, ctx_data=others).schema == rows.schema
+    assert len(log_prob(artifact, nothing, ctx_data=others)) == 0
+    for name in artifact.tgt_stats.columns:
+        assert len(predict(artifact, nothing, name, ctx_data=others)) == 0
+        assert len(predict_proba(artifact, nothing, name, ctx_data=others)) == 0
+
+
 def test_what_belongs_to_no_sequence_is_named(artifact, rows, others):
     calls = (
         lambda table: log_prob(artifact, table, ctx_data=others),

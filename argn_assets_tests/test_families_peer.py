@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential
+from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential, impute, log_prob
 from argn_assets.errors import ArtifactError, ConfigError, SchemaError
 from argn_assets.tables.encode import decode_table, encode_table
 from argn_assets_tests.peer.expected import FOLDER, Golden, flat_log_probs, log_probs_after_given, sequential_log_probs
@@ -156,6 +156,17 @@ def test_sequential_models_generate_sequences_of_the_lengths_they_know(name):  #
     assert (rows["id"] != rows["id"].shift().fillna("")).sum() == len(sizes), "rows of a key stand together"
     if golden.context is not None:
         assert set(rows["id"]) <= set(golden.context["id"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_rows_are_asked_for_and_none_come(name):  # E3, E41
+    golden = GOLDEN[name]
+    context = None if golden.context is None else golden.context.head(0)
+    generate = generate_sequential if golden.artifact.is_sequential else generate_flat
+    rows = generate(golden.artifact, sample_size=0, ctx_data=context)
+    assert len(rows) == 0
+    assert len(log_prob(golden.artifact, rows, ctx_data=context)) == 0
+    assert len(impute(golden.artifact, rows, ctx_data=context)) == 0
 
 
 def test_lengths_of_sequences_are_drawn_from_the_models_distribution():  # E33

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -142,7 +142,12 @@ def steps_of(model: SequenceGenerator, known: KnownSequences) -> Iterator[tuple[
 def bases_of(model: SequenceGenerator, known: KnownSequences) -> Tensor:
     """Return what each row sees of its context, its place and the rows before it, [N, ·]."""
     parts = [(rows, base) for rows, base, _ in steps_of(model, known)]
-    order = np.argsort(np.concatenate([rows for rows, _ in parts])) if parts else np.empty(0, dtype=np.int64)
+    if not parts:
+        nobody = torch.from_numpy(known.context[:, :0].astype(np.int64)).to(model.device)
+        none = tuple(sibling.of_rows(slice(0)) for sibling in known.siblings)
+        state = model.begin(nobody, sibling_rows(none, model.device))
+        return cast(Tensor, model.base(state, torch.zeros(0, dtype=torch.int64, device=model.device)))
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     return torch.cat([base for _, base in parts])[torch.from_numpy(order).to(model.device)]
 
 

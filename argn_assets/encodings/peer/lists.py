@@ -79,7 +79,7 @@ class PeerList(PeerEncoding):
             keys = rows.keys[owner] * np.uint64(stats.most) + place.astype(np.uint64)
             of_elements = dataclasses.replace(rows, keys=keys, starts=place == 0)
             codes[owner, place] = own.encode(elements, stats.element, of_elements) + 1
-        return codes.reshape(len(values), -1)
+        return codes.reshape(len(values), stats.most * n_subs)
 
     @classmethod
     def decode(cls, codes: Codes, stats: PeerListStats, rows: Rows | None = None) -> pl.Series:

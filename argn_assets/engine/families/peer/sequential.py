@@ -144,7 +144,7 @@ class PeerSequence:
             logits = network.logits(sub_column, hidden[:, units.start - start : units.stop - start])
             own = logits.log_softmax(1)  # [B*L, K]
             n_codes = own.shape[1]
-            log_probs = (log_probs[:, :, None] + own.view(n_rows, -1, n_codes)).flatten(1)
+            log_probs = (log_probs[:, :, None] + own.view(n_rows, log_probs.shape[1], n_codes)).flatten(1)
             numbers = (numbers[:, None] * 10 + torch.arange(n_codes, device=self.device)).flatten()
             if sub_column < last:
                 weight = network.inside[network.places[sub_column], start : network.units[last].stop]
