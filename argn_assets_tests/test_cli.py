@@ -95,6 +95,28 @@ def test_check_says_why_and_what_to_look_at_without_values(folder):
 def test_check_looks_at_the_first_rows_only_when_asked(folder):
     done = argn("datasets", "check", "--rows", "1")
     assert "1 rows (at most the first 1 looked at)" in done.output
+    assert "min of training" not in done.output, "how many rows there are is not known"
+
+
+def test_check_estimates_rows_sub_columns_and_minutes(folder):  # O1
+    rows = "\n".join(f"{n},{n % 7},{n % 3}" for n in range(20_000))
+    (folder / "many.csv").write_text(f"id,size,kind\n{rows}\n")
+    (folder / "keys.csv").write_text("id\n1\n2\n")
+
+    def estimate(fields: str) -> dict[str, float]:
+        (folder / "many.yaml").write_text(f"dataset: many\ntables: {{t: {fields}\n")
+        (report,) = json.loads(argn("datasets", "check", "many", "--json").output)
+        assert report["problem"] is None
+        return report["tables"][0]
+
+    whole = estimate("{source: many.csv, primary_key: id}}")
+    assert (whole["rows"], whole["sub_columns"]) == (20_000, 2)
+    assert 0 < whole["minutes"] < 5
+    assert estimate("{source: many.csv}}")["sub_columns"] > 2
+    assert estimate("{source: many.csv}}\ngenerator: {model_size: L}")["minutes"] > whole["minutes"]
+    assert estimate("{source: many.csv}}\ngenerator: {max_training_time: 0.1}")["minutes"] == 0.1
+    assert estimate("{source: keys.csv, primary_key: id}}")["sub_columns"] == 0
+    assert "0 sub-columns; about 0.2 min of training" in argn("datasets", "check", "many").output
 
 
 # O1

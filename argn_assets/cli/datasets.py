@@ -97,7 +97,8 @@ def _shown_time(moment: datetime | None) -> str:
 def check(names: tuple[str, ...], rows: int | None, as_json: bool) -> None:
     """Read the tables of data sets (all, if none is named) and show what was understood.
 
-    Nothing is stored. Values are not shown, except with ARGN_SHOW_VALUES=1 in messages.
+    Minutes are a guess for two cores. Nothing is stored. Values are not shown, except with ARGN_SHOW_VALUES=1 in
+    messages.
     """
     from argn_assets.datasets import Catalogue
 
@@ -222,6 +223,7 @@ def _report(catalogue: Catalogue, name: str, rows: int | None) -> dict[str, Any]
 
 
 def _table_report(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> dict[str, Any]:
+    from argn_assets.cli.estimate import estimate_table
     from argn_assets.datasets import check_tables
     from argn_assets.tables.dtypes import dtype_name
     from argn_assets.tables.infer import infer_encodings
@@ -243,7 +245,15 @@ def _table_report(spec: DatasetSpec, table: str, frame: pl.DataFrame) -> dict[st
                 "warning": choice.warning if choice else "",
             }
         )
-    return {"table": table, "rows": frame.height, "columns": columns, "dropped": list(declared.dropped())}
+    estimate = estimate_table(spec, table, frame)
+    return {
+        "table": table,
+        "rows": frame.height,
+        "sub_columns": estimate.sub_columns,
+        "minutes": estimate.minutes,
+        "columns": columns,
+        "dropped": list(declared.dropped()),
+    }
 
 
 def _why_not_modelled(declared: TableSpec, column: str) -> str:
@@ -260,7 +270,9 @@ def _print_reports(reports: Iterable[dict[str, Any]], rows: int | None) -> None:
         for table in report["tables"]:
             dropped = f", left out: {', '.join(table['dropped'])}" if table["dropped"] else ""
             first = f" (at most the first {rows:,} looked at)" if rows else ""
-            title = f"{report['dataset']} · {table['table']}: {table['rows']:,} rows{first}{dropped}"
+            size = f"{table['rows']:,} rows{first}, {table['sub_columns']} sub-columns"
+            time = "" if rows else f"; about {table['minutes']:g} min of training"
+            title = f"{report['dataset']} · {table['table']}: {size}{dropped}{time}"
             console.print(title, style="bold", markup=False, highlight=False)
             print_table(
                 ["column", "type", "missing", "encoding", "why"],
