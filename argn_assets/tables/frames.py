@@ -250,7 +250,7 @@ def _as_category(values: pl.Series, column: ColumnSchema) -> Any:
         # By way of a list, because pandas would turn integers beside a null into floats.
         listed = None if declared is None else pd.Index(_with_others(declared, values), dtype=column.dtype)
         return pd.Categorical(values.to_list(), categories=listed, ordered=ordered)
-    texts = _with_others(declared or [], values.cast(pl.String))
+    texts = _with_others(declared or [], values.unique().cast(pl.String))
     codes: Any = values.cast(pl.Enum(texts), strict=False).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
     return pd.Categorical.from_codes(codes, categories=pd.Index(texts), ordered=ordered)
 
