@@ -510,10 +510,17 @@ def test_what_the_store_did_not_write_is_left_alone(tmp_path: Path, caplog: pyte
         file.write_text("not ours")
         os.utime(file, (0, 0))
     (tmp_path / "store/binaries/cdnow/link").symlink_to(elsewhere)
+    copied = tmp_path / "store/runs/cdnow/a copy"
+    copied.mkdir()
+    (copied / "manifest.yaml").write_text("not ours")
     world.clock.advance(days=2)
+    with pytest.raises(UnsafeName, match="a copy"):
+        world.store.delete_orphaned_artifacts("cdnow", dry_run=False)
+    copied.rename(elsewhere / "a copy")
     assert world.store.delete_orphaned_artifacts("cdnow", dry_run=False) == ([], 0)
+    (elsewhere / "a copy").rename(copied)
     done = world.store.purge_dataset_artifacts("cdnow")
     assert len(done.blobs) == 1
-    assert world.manifests() == set()
+    assert world.manifests() == {"runs/cdnow/a copy/manifest.yaml"}
     assert [file.read_text() for file in theirs] == ["not ours"] * 3
     assert "binaries/cdnow/a copy is no file of the store" in caplog.text

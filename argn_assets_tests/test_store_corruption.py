@@ -13,6 +13,7 @@ from argn_assets.errors import (
     CorruptArtifact,
     MissingArtifact,
     StoreError,
+    StoreUnavailable,
     UnsafeName,
     UnsupportedManifestVersion,
 )
@@ -328,3 +329,10 @@ def test_a_source_by_hand_that_names_no_manifest_is_of_the_same_step(store: Arti
     document["artifacts"]["items"][1]["depends_on"][0]["manifest"] = None
     store.port.replace(str(manifest.path), json.dumps(document).encode())
     assert ArtifactStore.open(store.url).read_manifest(str(manifest.path)).items[1].depends_on[0].manifest is None
+
+
+def test_a_store_that_is_not_mounted_any_more_is_unavailable(store: ArtifactStore) -> None:  # T21
+    store.ensure_present()
+    store.port.delete("store.json")
+    with pytest.raises(StoreUnavailable, match="not there any more"):
+        store.ensure_present()

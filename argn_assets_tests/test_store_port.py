@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -317,3 +318,19 @@ def test_a_spool_that_somebody_else_laid_out_is_not_used(
     store = ArtifactStore(object_port)
     with pytest.raises(StoreUnavailable, match="not a folder of this user"):
         store.blobs.put("d", BytesIO(b"secret"), artifact_type="model", class_name="M", extension="bin")
+
+
+def test_a_name_that_may_not_survive_a_power_cut_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # T20
+    port, fsync = open_port(str(tmp_path)), os.fsync
+
+    def broken_disk(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, "the disk does not answer")
+        fsync(handle)
+
+    port.create("a/other", b"")
+    monkeypatch.setattr("os.fsync", broken_disk)
+    with pytest.raises(StoreUnavailable, match="the disk does not answer"):
+        port.create("a/b", b"content")

@@ -124,3 +124,20 @@ def test_a_ref_that_others_moved_or_deleted_since_is_read_anew(tmp_path: Path) -
     newest = ours.read("current")
     assert newest is not None
     assert (newest.sequence, newest.value) == (1, {"move": "first again"})
+
+
+def test_a_ref_is_deleted_up_to_the_move_that_was_seen(store: ArtifactStore) -> None:  # T22
+    refs = store.refs("cdnow")
+    for number in (1, 2, 3):
+        refs.move("current", {"move": number})
+    refs.delete("current", through=2)
+    assert [ref.sequence for ref in refs.history("current")] == [3]
+    assert refs.move("current", {"move": 4}).sequence == 4
+
+
+def test_a_purge_passes_over_actions_that_went_bad(store: ArtifactStore) -> None:
+    store.actions.put("ours", {"dataset": "cdnow"})
+    store.actions.put("theirs", {"dataset": "zoo"})
+    store.port.replace("actions/bad.json", b"{")
+    store.purge_dataset_artifacts("cdnow")
+    assert store.port.names("actions") == ["bad.json", "theirs.json"]

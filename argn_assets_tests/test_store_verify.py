@@ -199,3 +199,15 @@ def test_what_a_collector_removes_meanwhile_is_not_called_missing(world: StoreWo
 
 def test_a_data_set_that_is_not_there_has_nothing_to_verify(world: StoreWorld) -> None:
     assert ArtifactStore(world.store.port).verify_artifacts("nothing").findings == []
+
+
+def test_a_blob_that_is_named_rightly_stays_where_a_record_is_wrong_about_it(world: StoreWorld) -> None:  # T24, rule 3
+    right, wrong = world.step(b"content"), world.step(b"content", step=4)
+    document = json.loads(world.store.port.read(str(wrong.path)))
+    del document["document_hash"]  # as if somebody had written it by hand
+    document["artifacts"]["items"][0]["content_hash"] = f"sha256:{'0' * 64}"
+    world.store.port.replace(str(wrong.path), json.dumps(document).encode())
+    report = world.store.verify_artifacts("cdnow", quarantine=True)
+    assert [(finding.kind, "0" * 64 in finding.detail) for finding in report.findings] == [("corrupt", True)]
+    assert report.moved == {}
+    assert world.store.blobs.verify("cdnow", right.items[0].path, right.items[0].content_hash)

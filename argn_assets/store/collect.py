@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from argn_assets.errors import ConfigError, MissingArtifact, UnsafeName
-from argn_assets.store.names import check_dataset, check_path, check_pipeline_id
+from argn_assets.errors import ConfigError, MissingArtifact
+from argn_assets.store.names import check_dataset, check_pipeline_id, is_path
 from argn_assets.store.retention import Retention, expired_steps
 from argn_assets.store.spool import discard
 from argn_assets.store.steps import (
@@ -309,8 +309,4 @@ def is_ours(path: str) -> bool:
 
     What lies in a folder there may be anybody's: a link may lead to it.
     """
-    try:
-        check_path(path)
-    except UnsafeName:
-        return False
-    return path.count("/") == _DEPTH
+    return is_path(path) and path.count("/") == _DEPTH

@@ -42,7 +42,8 @@ class CollectionMethods(ABC):
             dry_run: True removes nothing and says what would go.
             grace_period_hours: younger blobs are never touched.
         Raises:
-            CorruptArtifact, UnsupportedManifestVersion: a manifest cannot be read; nothing was removed.
+            CorruptArtifact, UnsupportedManifestVersion: a manifest or ref cannot be read; nothing was removed.
+            MissingArtifact: a ref points to a manifest that is not there; nothing was removed.
         """
         collector = Collector(self._place(), grace_period_hours=grace_period_hours, dry_run=dry_run)
         done = collector.delete_orphans(dataset)
@@ -65,6 +66,7 @@ class CollectionMethods(ABC):
             grace_period_hours: what is younger stays.
         Raises:
             CorruptArtifact, UnsupportedManifestVersion: a manifest or ref cannot be read; nothing was removed.
+            MissingArtifact: a ref points to a manifest that is not there; nothing was removed.
         """
         collector = Collector(self._place(), grace_period_hours=grace_period_hours, dry_run=dry_run)
         return collector.collect(dataset, retention or Retention())
@@ -77,7 +79,7 @@ class CollectionMethods(ABC):
         What is pinned stays, and what artifacts of other pipelines were made from. Young blobs stay until they are not.
 
         Raises:
-            MissingArtifact: no data set has such a pipeline.
+            MissingArtifact: no data set has such a pipeline, or a ref points to a manifest that is not there.
             CorruptArtifact, UnsupportedManifestVersion: a manifest or ref cannot be read; nothing was removed.
         """
         collector = Collector(self._place(), grace_period_hours=grace_period_hours, dry_run=dry_run)
@@ -94,6 +96,7 @@ class CollectionMethods(ABC):
             grace_period_hours: what is younger stays.
         Raises:
             CorruptArtifact, UnsupportedManifestVersion: a manifest or ref cannot be read; nothing was removed.
+            MissingArtifact: a ref points to a manifest that is not there; nothing was removed.
         """
         done = Collector(self._place(), grace_period_hours=grace_period_hours).clean_run(run)
         _log.info(

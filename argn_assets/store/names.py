@@ -64,6 +64,15 @@ def check_path(path: str) -> str:
     return path
 
 
+def is_path(path: str) -> bool:
+    """Say whether `check_path` takes a path."""
+    try:
+        check_path(path)
+    except UnsafeName:
+        return False
+    return True
+
+
 def blob_name(artifact_type: str, class_name: str, content_hash: str, extension: str, digits: int = 12) -> str:
     """Return a blob's file name; `content_hash` is `sha256:<64 hex>`, `digits` of them go into the name.
 

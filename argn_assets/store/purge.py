@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from argn_assets.errors import StoreError
 from argn_assets.store.collect import Collected, is_ours, named_blobs, remove_manifests
-from argn_assets.store.names import check_dataset
+from argn_assets.store.names import check_dataset, is_path
 from argn_assets.store.steps import (
     CommittedStep,
     all_steps,
     as_listed,
     dependents_first,
     list_manifests,
-    manifest_ages,
     read_steps,
     with_sources,
 )
@@ -44,8 +43,10 @@ def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Colle
     """
     port, refs = store.port, store.refs(dataset)
     newest = {name: refs.newest(name) for name in port.names(f"refs/{dataset}")}
-    ages = manifest_ages(store, [check_dataset(dataset)])
-    blobs = _ours(entry for place in ("binaries", "quarantine") for entry in port.entries(f"{place}/{dataset}"))
+    manifests = list_manifests(store, check_dataset(dataset))
+    ages = _ages(manifests)
+    entries = [entry for place in ("binaries", "quarantine") for entry in port.entries(f"{place}/{dataset}")]
+    blobs = sorted((entry for entry in entries if is_ours(entry.path)), key=lambda entry: entry.path)
     states = store.training_states.entries(dataset)
     # After the listings: who comes to need something of this data set from now on touches it, and it stays.
     _check_nobody_needs(store, dataset)
@@ -60,29 +61,30 @@ def purge_dataset(store: ArtifactStore, dataset: str, *, dry_run: bool) -> Colle
         for name, sequence in newest.items():
             refs.delete(name, through=sequence)
         done.manifests = [*remove_manifests(store, going), *port.remove_listed(_ages(unreadable))]
-        kept = named_blobs(dataset, read_steps(store, list_manifests(store, dataset)))
+        kept = named_blobs(dataset, read_steps(store, _manifests(store, dataset)))
         done.blobs = port.remove_listed(_ages(entry for entry in blobs if entry.path not in kept))
         done.training_states = port.remove_listed(_ages(states))
         store.actions.drop_all_of(dataset)
+        _tell_of_strangers([*entries, *manifests])
         _log.info("purged %s: %d manifests, %d blobs", dataset, len(done.manifests), len(done.blobs))
     sizes = {entry.path: entry.size_bytes for entry in (*blobs, *states)}
     done.size_bytes = sum(sizes[path] for path in (*done.blobs, *done.training_states))
     return done
 
 
+def _tell_of_strangers(entries: Iterable[Entry]) -> None:
+    """Log what the store never wrote, which nobody but its owner should remove."""
+    for entry in entries:
+        if not (is_path(entry.path) if entry.path.startswith("runs/") else is_ours(entry.path)):
+            _log.warning("%s is no file of the store and is left there; remove it by hand.", entry.path)
+
+
 def _ages(entries: Iterable[Entry]) -> dict[str, datetime]:
     return {entry.path: entry.touched_at for entry in entries}
 
 
-def _ours(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the files that the store wrote, sorted; log the others, which nobody but their owner should remove."""
-    ours = []
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        if is_ours(entry.path):
-            ours.append(entry)
-        else:
-            _log.warning("%s is no file of the store and is left there; remove it by hand.", entry.path)
-    return ours
+def _manifests(store: ArtifactStore, dataset: str) -> list[Entry]:
+    return [entry for entry in list_manifests(store, dataset) if is_path(entry.path)]
 
 
 def _check_nobody_needs(store: ArtifactStore, dataset: str) -> None:
@@ -105,7 +107,7 @@ def _in_order_of_removal(
     """
     steps: list[CommittedStep] = []
     unreadable = []
-    for entry in list_manifests(store, dataset):
+    for entry in _manifests(store, dataset):
         try:
             steps += read_steps(store, [entry])
         except StoreError:
