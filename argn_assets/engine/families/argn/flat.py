@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from argn_assets.engine.families.argn.dropout import Dropout
 from argn_assets.engine.families.argn.layout import NetworkLayout
 
 _IMPOSSIBLE = -1e9  # logit of a code beyond a sub-column's cardinality
@@ -89,11 +88,6 @@ class FlatModel(nn.Module):
             own = torch.tensor([cardinalities[s] for s in block.sub_columns], device=device)
             beyond = torch.arange(block.cardinality, device=device) >= own[:, None, None]  # [N, 1, K]
             self.register_buffer(f"padding_{index}", beyond * _IMPOSSIBLE, persistent=False)
-
-    def dropouts(self, rng: torch.Generator) -> Dropouts:
-        """Return the dropout that the layout asks for, drawing from `rng`."""
-        width = self.layout.width
-        return Dropouts(Dropout(width.embedding_dropout, rng), Dropout(width.hidden_dropout, rng))
 
     @torch.no_grad()
     def start_from_marginals(self, codes: Tensor, only: bool = False) -> None:
