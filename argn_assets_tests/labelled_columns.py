@@ -275,6 +275,10 @@ _columns({  # times in text
     ("python_log", TIME, ""): _times("{0:%Y-%m-%d %H:%M:%S},{ms:03}", timedelta(milliseconds=77_777)),
     ("browser", TIME, ""): _times("{month}/{day}/{0:%Y}, {0:%I:%M:%S %p}", timedelta(minutes=97), 10**4),
     ("database", TIME, ""): lambda r: [text and text.upper() for text in _times("{0:%d-%b-%y}")(r)],
+    ("shortest_ms", TIME, ""): lambda r: [
+        text and text.rstrip("0").rstrip(".") + "+00"
+        for text in ["2021-01-01 00:00:00.000", *_times("{0:%Y-%m-%d %X}.{ms:03}", timedelta(milliseconds=770))(r)]
+    ],
     ("eight_digits", PATTERN, "key"): _distinct(lambda r: f"2021{r.randint(0, 9999):04}"),
     ("clock_12", PATTERN, ""): _some(lambda r: f"{r.randint(1, 12):02}:{r.randrange(60):02}:{r.randrange(60):02} AM"),
     ("year", WORDS, ""): _some(lambda r: str(r.randint(1980, 2024))),

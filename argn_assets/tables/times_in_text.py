@@ -12,6 +12,7 @@ from argn_assets.errors import SchemaError
 
 PROBE = 100  # texts tried before all are
 _IN_CAPITALS = ("%^b", "%b")  # how OCT is written; it is read as Oct is
+_SHORTEST = ("%.f", "%.6f")  # fractions of seconds without zeros at their end, as databases write them
 _DATE_SHAPES = {
     r"\d{4}-\d{2}-\d{2}": ("%Y-%m-%d",),
     r"\d{4}/\d{2}/\d{2}": ("%Y/%m/%d",),
@@ -38,6 +39,7 @@ _CLOCK_SHAPES = {
     r"\d{2}:\d{2}:\d{2},\d{3}": ("%H:%M:%S,%3f",),
     r"\d{2}:\d{2}:\d{2}\.\d{6}": ("%H:%M:%S%.6f",),
     r"\d{2}:\d{2}:\d{2}\.\d{9}": ("%H:%M:%S%.9f",),
+    r"\d{2}:\d{2}:\d{2}(?:\.\d{0,5}[1-9])?": ("%H:%M:%S%.f",),
     r"\d{1,2}:\d{2} ?[AP]M": ("%I:%M %p", "%-I:%M %p", "%I:%M%p", "%-I:%M%p"),
     r"\d{1,2}:\d{2}:\d{2} ?[AP]M": ("%I:%M:%S %p", "%-I:%M:%S %p", "%I:%M:%S%p", "%-I:%M:%S%p"),
     r"\d{1,2}:\d{2} ?[ap]m": ("%I:%M %P", "%-I:%M %P", "%I:%M%P", "%-I:%M%P"),
@@ -45,7 +47,7 @@ _CLOCK_SHAPES = {
     r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d": ("%H%M%S",),
 }
 _DATE, _CLOCK = "|".join(_DATE_SHAPES), "|".join(_CLOCK_SHAPES)
-_ZONE = r"Z| UTC| GMT| ?[+-]\d{2}:?\d{2}"
+_ZONE = r"Z| UTC| GMT| ?[+-]\d{2}(?::?\d{2})?"
 SHAPE = (
     rf"^(?:(?P<weekday>[A-Z][a-z]+)(?P<comma>,? ))?(?P<date>{_DATE})"
     rf"(?:(?P<between> |T|, |:|)(?P<clock>{_CLOCK})(?P<zone>{_ZONE})?)?$"
@@ -85,9 +87,10 @@ def formats_that_fit(texts: pl.Series) -> list[str]:
 def as_read(text_format: str) -> str:
     """Return what a format shares with all that read the same texts as the same times.
 
-    12/11/2024 may be written with padding or without, 12 May 2024 with a short month or a long one.
+    12/11/2024 may be written with padding or without, 12 May 2024 with a short month or a long one, seconds with as
+    many decimals as these texts have.
     """
-    return text_format.replace("%-", "%").replace("%B", "%b")
+    return re.sub(r"%\.\d?f", "", text_format.replace("%-", "%").replace("%B", "%b"))
 
 
 def read_times(texts: pl.Series, text_format: str) -> pl.Series:
@@ -104,7 +107,11 @@ def read_times(texts: pl.Series, text_format: str) -> pl.Series:
 
 def write_times(moments: pl.Series, text_format: str) -> pl.Series:
     """Write moments as text, [N]; what `read_times` read is written the same, down to milliseconds."""
-    texts = moments.dt.to_string(text_format.replace(*_IN_CAPITALS))
+    texts = moments.dt.to_string(text_format.replace(*_IN_CAPITALS).replace(*_SHORTEST))
+    if _SHORTEST[0] in text_format:
+        texts = texts.str.replace(r"(\.\d*?)0+((?:Z| |[+-]).*)?$", "${1}${2}").str.replace(
+            r"\.((?:Z| |[+-]).*)?$", "${1}"
+        )
     return texts.str.to_uppercase() if _IN_CAPITALS[0] in text_format else texts
 
 
