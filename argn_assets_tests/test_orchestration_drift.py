@@ -69,6 +69,14 @@ def test_rows_that_the_artifact_finds_unlikely_ask_for_retraining(automated):  #
     assert automated.evaluate() == set()
 
 
+@pytest.mark.parametrize("row", ["{},{},large", "{},7,enormous"], ids=["numbers beyond the range", "a new category"])
+def test_values_that_the_artifact_cannot_show_ask_for_retraining(automated, row):  # O32
+    append(automated, [row.format(f"n{number}", 1000 + number) for number in range(200)])
+    told = score(automated)
+    assert told["drift/fall/tiny"] > 1
+    assert told["drift/retraining"]
+
+
 def test_rows_that_cannot_be_scored_ask_for_retraining_and_say_why(automated):  # O32
     text = (automated.world.catalogue / "tiny.csv").read_text()
     (automated.world.catalogue / "tiny.csv").write_text(text.replace("kind", "sort", 1))

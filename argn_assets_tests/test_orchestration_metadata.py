@@ -65,6 +65,7 @@ def test_facts_survive_the_action_cache():
         (TrainingRunConfig, "max_training_time", -1),
         (TrainingRunConfig, "model_size", "XL"),
         (TrainingRunConfig, "seed", -1),
+        (GenerationRunConfig, "seed", 2**63),
         (GenerationRunConfig, "rows", 0),
         (GenerationRunConfig, "temperature", 0),
         (GenerationRunConfig, "top_p", 1.5),

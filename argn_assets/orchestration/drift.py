@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from argn_assets.artifact import ModelArtifact
+
 MOST_ROWS = 50_000  # of each table that are scored; sequences stay whole
 
 
@@ -134,10 +136,27 @@ def _mean_log_prob(
     if context is None:
         places = np.flatnonzero(chosen)
         picked = places[:: max(1, -(-len(places) // MOST_ROWS))]
-        return float(log_prob(artifact, table[picked]).mean())
+        return float(log_prob(artifact, table[picked]).mean()) - _cost_of_unknown(artifact, table[picked])
     keys = table.filter(chosen)[context.key].unique(maintain_order=True)
     rows_per_key = max(1, table.height // max(1, table[context.key].n_unique()))
     keys = keys.head(max(1, MOST_ROWS // rows_per_key))
     scored = table[context.key].is_in(keys.implode()).to_numpy()
     found = log_prob(artifact, table.filter(scored), ctx_data=given_table(spec, name, tables))
-    return float(found[chosen[scored]].mean())
+    rows = table.filter(scored & chosen)
+    return float(found[chosen[scored]].mean()) - _cost_of_unknown(artifact, rows)
+
+
+def _cost_of_unknown(artifact: ModelArtifact, rows: pl.DataFrame) -> float:
+    """Return what values cost that an artifact cannot show, in nats per row: each as much as what was seen once.
+
+    Codes alone would not tell: a number beyond the range has the code of its end. Times are left out, because they go
+    on in new rows whatever else stays.
+    """
+    import numpy as np
+
+    from argn_assets.tables.ranges import rows_outside
+
+    stats = artifact.tgt_stats
+    outside = rows_outside(rows, stats)
+    n_values = sum(n for name, n in outside.items() if not stats.columns[name].NAME.startswith("datetime"))
+    return n_values / max(1, rows.height) * float(np.log(stats.n_rows + 1))

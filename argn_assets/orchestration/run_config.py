@@ -42,7 +42,7 @@ class TrainingRunConfig(StageRunConfig):
     max_epochs: float | None = Field(default=None, gt=0, le=100_000, description="Passes over the rows, at most.")
     max_training_time: float | None = Field(default=None, gt=0, le=60 * 24 * 14, description="Minutes, at most.")
     model_size: ModelSize | None = Field(default=None, description="S, M or L.")
-    seed: int | None = Field(default=None, ge=0, description="Root of all chance in this training.")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="Root of all chance in this training.")
     device: Device = Field(
         default=Device.auto,
         description="Where to compute; auto takes a GPU if there is one. Not part of the cache key.",
@@ -61,4 +61,4 @@ class GenerationRunConfig(StageRunConfig):
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="Draw only from the most likely values that make up this share."
     )
-    seed: int | None = Field(default=None, ge=0, description="Root of all chance in this generation.")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="Root of all chance in this generation.")
