@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
 
 from argn_assets_tests.dagster_world import CHAIN, csv_rows, declaration, definitions, world
 from argn_assets_tests.test_orchestration_automation import Automated
 
 __all__ = ["world"]
 
+ROOT = Path(__file__).parent.parent
 GENERATOR = "{model_size: S, max_epochs: 20, max_training_time: 0.5}"
 
 
@@ -90,6 +96,21 @@ def test_the_same_rows_are_scored_once_under_one_artifact(automated):  # O32
     append(automated, ["n1,3,small"])
     first, second = automated.watch(), automated.watch()
     assert first.run_requests[0].run_key == second.run_requests[0].run_key
+
+
+def test_a_scoring_that_fails_is_repeated_once(automated):  # O30, O32
+    append(automated, ["n1,3,small"])
+    (request,) = automated.watch().run_requests
+    job = definitions().resolve_job_def("score_drift")
+    with dg.DagsterInstance.ephemeral(settings=yaml.safe_load((ROOT / "dagster.yaml").read_text())) as instance:
+        assert instance.run_retries_enabled
+        failed = [
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+            for tags in (dict(request.tags), {})
+        ]
+        repeated = [auto_reexecution_should_retry_run(instance, run, RunFailureReason.STEP_FAILURE) for run in failed]
+    assert repeated == [True, False], "a step that fails is not repeated unless the request says so"
+    assert request.tags["dagster/max_retries"] == "1"
 
 
 def test_a_data_set_without_an_artifact_is_trained_and_not_scored(world):  # O30, O32

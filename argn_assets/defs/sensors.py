@@ -14,6 +14,8 @@ from argn_assets.orchestration.retraining import last_training
 from argn_assets.orchestration.source_versions import observation, seen_versions
 from argn_assets.orchestration.source_watch import look_at_sources
 
+REPEATED_ONCE = {"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "true"}
+
 
 @dg.sensor(
     name="catalogue_sync",
@@ -59,9 +61,9 @@ def source_watch(context: dg.SensorEvaluationContext, catalogue: CatalogueResour
         raise SourceError(f"No source can be read. {next(iter(sweep.problems.values()))}")
     artifacts = {name: _scored_under(context.instance, found.get(name)) for name in sweep.changed}
     scores = {name: digest for name, digest in artifacts.items() if digest is not None}
-    # The score follows from rows and artifact, so the same two are scored once.
+    # The score follows from rows and artifact, so the same two are asked for once, and Dagster repeats what failed.
     requests = [
-        dg.RunRequest(run_key=f"{name}|{sweep.changed[name]}|{digest}", partition_key=name)
+        dg.RunRequest(run_key=f"{name}|{sweep.changed[name]}|{digest}", partition_key=name, tags=REPEATED_ONCE)
         for name, digest in scores.items()
     ]
     said = f"{sweep.looked_at} of {len(found.names())} data sets looked at, {len(sweep.changed)} changed."
