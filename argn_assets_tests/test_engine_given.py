@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -187,6 +187,51 @@ def test_a_given_key_names_the_context_of_its_row():  # E40 E43
     assert (rows["value"] == "right").mean() > 0.95
     with pytest.raises(DataError, match="1 of 2 values of 'key' are not among the 'key' of ctx_data"):
         generate_flat(model, ctx_data=context, seed_data=pl.DataFrame({"key": [1, 777]}))
+
+
+# Times
+
+
+@pytest.fixture(scope="module")
+def visited() -> tuple[pl.DataFrame, ModelArtifact]:
+    rng, rows = np.random.default_rng(0), []
+    for key in range(300):
+        at = datetime(2021, 1, 1) + timedelta(days=int(rng.integers(0, 300)))
+        for _ in range(int(rng.integers(3, 6))):
+            rows.append((key, at))
+            at += timedelta(days=int(rng.integers(1, 4)), minutes=17)
+    table = pl.DataFrame(rows, schema=["key", "at"], orient="row")
+    return table, train_sequential(table, tgt_context_key="key", model_size="S", random_state=1, max_epochs=15)
+
+
+def _gaps(rows: pl.DataFrame) -> pl.Series:
+    return rows.select(pl.col("at").diff().over("key")).to_series().drop_nulls()
+
+
+@pytest.mark.parametrize("year", [1990, 2021, 2030])
+def test_a_sequence_goes_on_from_given_times_wherever_they_lie(visited, year):  # E33 E40
+    given = pl.DataFrame(
+        {"key": [1, 1, 2], "at": [datetime(year, 3, 5, 13), datetime(year, 3, 7), datetime(year, 6, 1)]}
+    )
+    model = visited[1]
+    rows = generate_sequential(model, seed_data=given, sample_size=20, random_state=1)
+    assert given.join(rows, on=["key", "at"], how="anti").is_empty()
+    begun = rows.filter(pl.col("key").is_in([1, 2]))
+    assert begun["at"].dt.year().unique().to_list() == [year]
+    drawn = _gaps(begun).filter(_gaps(begun) != timedelta(days=1, hours=11))
+    assert drawn.is_between(timedelta(days=1), timedelta(days=4)).all()
+    assert (
+        rows.filter(~pl.col("key").is_in([1, 2]))["at"].is_between(visited[0]["at"].min(), visited[0]["at"].max()).all()
+    )
+
+
+@pytest.mark.parametrize("year", [2021, 2030])
+def test_missing_times_are_filled_between_the_given_ones(visited, year):  # E41 E33
+    days = [datetime(year, 3, 1), None, datetime(year, 3, 2, 12), None]
+    filled = impute(visited[1], pl.DataFrame({"key": [1] * 4, "at": days}), random_state=1)
+    assert filled["at"].null_count() == 0
+    assert filled["at"].is_sorted()
+    assert filled["at"].dt.month().unique().to_list() == [3]
 
 
 # Requests

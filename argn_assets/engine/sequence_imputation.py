@@ -12,6 +12,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
 from argn_assets.engine.given import given_from_seed
+from argn_assets.engine.given_times import times_from_given
 from argn_assets.engine.request import load_sequences
 from argn_assets.engine.rules import draw_rules
 from argn_assets.engine.sequence_probability import KnownSequences, context_of_sequences, sequences_in
@@ -77,5 +78,8 @@ def drawn_sequences(
 ) -> pl.DataFrame:
     """Return `n_draws` draws of all rows, [D * N], in the order of the table; see `filled_sequences`."""
     made = filled_sequences(artifact, table, ctx_data, n_draws, filled, config, seed, device)
-    decoded = decode_codes(made.codes.astype(np.uint16), artifact.tgt_stats, seed=seed, starts=starts_at(made.offsets))
+    stats, codes = artifact.tgt_stats, made.codes.astype(np.uint16)
+    decoded = decode_codes(codes, stats, seed=seed, starts=starts_at(made.offsets))
+    if len(table):
+        decoded = times_from_given(decoded, codes, made.offsets, table[made.order % len(table)], stats, seed)
     return decoded[np.argsort(made.order)]

@@ -15,6 +15,7 @@ from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig
 from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
 from argn_assets.engine.given import check_given, given_from_seed, restore_seed, seeds_in_types
+from argn_assets.engine.given_times import times_from_given
 from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
 from argn_assets.engine.request import check_whole, given_context, load_sequences, record_batch
 from argn_assets.engine.rules import DrawRules, with_marks
@@ -116,6 +117,8 @@ class SequenceRequest:
         keys = self._keys(start, stop, seed).gather(np.repeat(np.arange(n_sequences), sizes))
         others = unmodelled_columns(stats, self.new_keys, keys, seed, first_row, n_rows)
         given = _placed(seed_rows, prefixes.offsets, made.offsets) if seed_rows is not None else None
+        if given is not None:
+            table = times_from_given(table, made.codes, made.offsets, given, stats, seed, first_row)
         return restore_seed(pl.DataFrame({**table.to_dict(), **others}), given, stats.schema)
 
     def _prefixes(self, start: int, stop: int) -> tuple[Prefixes, pl.DataFrame | None]:
