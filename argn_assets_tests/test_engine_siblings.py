@@ -142,7 +142,7 @@ def test_many_rows_may_share_the_siblings_of_one_context_row(context):  # E32
     table = pl.concat([profiles(context).select("id", "last_color")] * 3)
     model = train_flat(
         table, tgt_context_key="id", ctx_data=context, ctx_primary_key="id", model_size="S", random_state=1,
-        max_epochs=3, batch_size=64, device="cpu",
+        max_epochs=6, batch_size=64, device="cpu",
     )  # fmt: skip
     made = generate_flat(model, ctx_data=context, random_state=1)
     assert (made["last_color"] == table["last_color"][: len(context)]).mean() > 0.9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from argn_assets.engine.families.argn.dropout import Dropout, DropoutState
-from argn_assets.engine.families.argn.layout import Width
 
 if TYPE_CHECKING:
     from argn_assets.engine.objectives import Objective
@@ -45,9 +44,9 @@ class Epoch:
     n_rows: int = 0
 
     @classmethod
-    def begin(cls, width: Width, rng: torch.Generator, device: torch.device) -> Epoch:
-        """Return an epoch of which nothing is done."""
-        dropouts = tuple(Dropout(share, rng) for share in _shares(width))
+    def begin(cls, shares: Sequence[float], rng: torch.Generator, device: torch.device) -> Epoch:
+        """Return an epoch of which nothing is done; `shares` are those of its dropouts."""
+        dropouts = tuple(Dropout(share, rng) for share in shares)
         return cls(rng.get_state(), dropouts, torch.zeros((), device=device))
 
     def batches_left(self, objective: Objective, batch_size: int, rng: torch.Generator) -> Iterator[Any]:
@@ -86,15 +85,16 @@ class Epoch:
 
     @classmethod
     def read(
-        cls, counts: EpochCounts, tensors: dict[str, Tensor], width: Width, rng: torch.Generator, device: torch.device
+        cls,
+        counts: EpochCounts,
+        tensors: dict[str, Tensor],
+        shares: Sequence[float],
+        rng: torch.Generator,
+        device: torch.device,
     ) -> Epoch:
         """Return the epoch of which `counts` and `tensors` were written down."""
         masks = zip(counts.mask_sizes, counts.mask_uses, strict=True)
         states = [DropoutState(tensors[f"epoch.mask.{i}"], *mask) for i, mask in enumerate(masks)]
-        dropouts = tuple(Dropout(share, rng, state) for share, state in zip(_shares(width), states, strict=True))
+        dropouts = tuple(Dropout(share, rng, state) for share, state in zip(shares, states, strict=True))
         total = tensors["epoch.total"].to(device)
         return cls(tensors["epoch.began"], dropouts, total, counts.n_batches, counts.n_rows)
-
-
-def _shares(width: Width) -> tuple[float, float]:
-    return width.embedding_dropout, width.hidden_dropout

@@ -128,7 +128,7 @@ class Run:
 
     def _epoch(self, rows_wanted: float, started: float, on_step: OnStep | None) -> float:
         """Train one pass over the rows, or what is left of it; return the mean loss per row."""
-        epoch = self.epoch = self.epoch or Epoch.begin(self.width, self.rng, self.device)
+        epoch = self.epoch = self.epoch or Epoch.begin(self._dropout_shares(), self.rng, self.device)
         dropouts, most_seconds = Dropouts(*epoch.dropouts), 60 * self.config.max_training_time
         for batch in epoch.batches_left(self.objective, self.batch_size, self.rng):
             elapsed = time.monotonic() - started
@@ -147,6 +147,14 @@ class Run:
             if on_step is not None:
                 on_step(elapsed, self.training_state)
         return epoch.loss
+
+    def _dropout_shares(self) -> tuple[float, float]:
+        """Return the dropout of embeddings and hidden units: none after the first drop of the learning rate.
+
+        What noise teaches is sharper without it, so probabilities would be off by some hundredths; the last epochs
+        mend that, and are not kept where they only overfit.
+        """
+        return (self.width.embedding_dropout, self.width.hidden_dropout) if self.drops == 0 else (0.0, 0.0)
 
     def _step(self, batch: Any, dropouts: Dropouts) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -272,7 +280,7 @@ class Run:
         self.history, self.warm_start = list(state.history), state.warm_start
         self.rng.set_state(state.tensors["generator"])
         if state.epoch is not None:
-            self.epoch = Epoch.read(state.epoch, state.tensors, self.width, self.rng, self.device)
+            self.epoch = Epoch.read(state.epoch, state.tensors, self._dropout_shares(), self.rng, self.device)
 
     def best_weights(self) -> dict[str, np.ndarray]:
         """Return the best weights by name, rounded to float16: half the bytes, and no loss that a draw could show."""

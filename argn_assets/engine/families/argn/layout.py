@@ -36,25 +36,19 @@ class Width:
 
 WIDTHS = {
     "S": Width(
-        embedding=6, hidden_per_log=6, hidden_least=16, depth=1, embedding_dropout=0.1, hidden_dropout=0.0, history=64
+        embedding=6, hidden_per_log=6, hidden_least=16, depth=1, embedding_dropout=0.0, hidden_dropout=0.2, history=64
     ),
     "M": Width(
         embedding=8,
         hidden_per_log=12,
         hidden_least=32,
         depth=2,
-        embedding_dropout=0.2,
-        hidden_dropout=0.25,
+        embedding_dropout=0.0,
+        hidden_dropout=0.45,
         history=128,
     ),
     "L": Width(
-        embedding=16,
-        hidden_per_log=32,
-        hidden_least=128,
-        depth=2,
-        embedding_dropout=0.25,
-        hidden_dropout=0.3,
-        history=256,
+        embedding=8, hidden_per_log=24, hidden_least=64, depth=2, embedding_dropout=0.3, hidden_dropout=0.5, history=256
     ),
 }
 
