@@ -232,7 +232,7 @@ def test_a_missing_value_has_one_probability_wherever_its_row_stands():
     model = train_flat(table, random_state=1, max_epochs=5, device="cpu")
     missing = pl.DataFrame({"a": ["x"] * 50, "amount": pl.Series([None] * 50, dtype=pl.Float64)})
     found = log_prob(model, missing)
-    assert (found == found[0]).all()
+    assert np.ptp(found) < 1e-6  # float32: a row's place in a product may round it another way
     assert np.exp(log_prob_by_column(model, missing)["amount"][0]) == pytest.approx(0.3, abs=0.05)
 
 

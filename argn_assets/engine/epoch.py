@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class EpochCounts(NamedTuple):
-    """Numbers of an epoch in progress: what it did, and of each dropout the size and the uses of its mask."""
+    """Numbers of an epoch in progress: what it did; of each dropout its share, the size and the uses of its mask."""
 
     n_batches: int
     n_rows: int
+    shares: tuple[float, ...]
     mask_sizes: tuple[int, ...]
     mask_uses: tuple[int, ...]
 
@@ -75,8 +76,10 @@ class Epoch:
 
     def counts(self) -> EpochCounts:
         """Return its numbers; with `tensors` all that `read` needs."""
-        states = [dropout.state for dropout in self.dropouts]
-        return EpochCounts(self.n_batches, self.n_rows, tuple(s.size for s in states), tuple(s.uses for s in states))
+        shares = tuple(dropout.share for dropout in self.dropouts)
+        sizes = tuple(dropout.state.size for dropout in self.dropouts)
+        uses = tuple(dropout.state.uses for dropout in self.dropouts)
+        return EpochCounts(self.n_batches, self.n_rows, shares, sizes, uses)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return its tensors by name."""
@@ -84,17 +87,10 @@ class Epoch:
         return {"epoch.began": self.began, "epoch.total": self.total, **masks}
 
     @classmethod
-    def read(
-        cls,
-        counts: EpochCounts,
-        tensors: dict[str, Tensor],
-        shares: Sequence[float],
-        rng: torch.Generator,
-        device: torch.device,
-    ) -> Epoch:
+    def read(cls, counts: EpochCounts, tensors: dict[str, Tensor], rng: torch.Generator, device: torch.device) -> Epoch:
         """Return the epoch of which `counts` and `tensors` were written down."""
         masks = zip(counts.mask_sizes, counts.mask_uses, strict=True)
         states = [DropoutState(tensors[f"epoch.mask.{i}"], *mask) for i, mask in enumerate(masks)]
-        dropouts = tuple(Dropout(share, rng, state) for share, state in zip(shares, states, strict=True))
+        dropouts = tuple(Dropout(share, rng, state) for share, state in zip(counts.shares, states, strict=True))
         total = tensors["epoch.total"].to(device)
         return cls(tensors["epoch.began"], dropouts, total, counts.n_batches, counts.n_rows)

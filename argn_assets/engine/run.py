@@ -31,6 +31,8 @@ LEAST_GAIN = 1e-4  # of the validation loss, for an epoch to count as an improve
 PATIENCE = 3  # epochs without improvement before the learning rate drops, and after the last drop training ends
 DROPS = 2
 DROP_FACTOR = 0.3
+NOISY = 0.8  # of the epochs or the time, after which there is no dropout
+FEW_ROWS = 10_000  # up to which dropout is what the width says; beyond, rows themselves keep a network from overfitting
 MOST_RECOVERIES = 3  # from a loss that is not finite
 
 
@@ -128,8 +130,10 @@ class Run:
 
     def _epoch(self, rows_wanted: float, started: float, on_step: OnStep | None) -> float:
         """Train one pass over the rows, or what is left of it; return the mean loss per row."""
-        epoch = self.epoch = self.epoch or Epoch.begin(self._dropout_shares(), self.rng, self.device)
-        dropouts, most_seconds = Dropouts(*epoch.dropouts), 60 * self.config.max_training_time
+        most_seconds = 60 * self.config.max_training_time
+        is_late = self.rows >= NOISY * rows_wanted or time.monotonic() - started >= NOISY * most_seconds
+        epoch = self.epoch = self.epoch or Epoch.begin(self._dropout_shares(is_late), self.rng, self.device)
+        dropouts = Dropouts(*epoch.dropouts)
         for batch in epoch.batches_left(self.objective, self.batch_size, self.rng):
             elapsed = time.monotonic() - started
             if self.rows >= rows_wanted or elapsed > most_seconds:
@@ -148,13 +152,16 @@ class Run:
                 on_step(elapsed, self.training_state)
         return epoch.loss
 
-    def _dropout_shares(self) -> tuple[float, float]:
-        """Return the dropout of embeddings and hidden units: none after the first drop of the learning rate.
+    def _dropout_shares(self, is_late: bool) -> tuple[float, float]:
+        """Return the dropout of embeddings and hidden units: less where there are more rows, none at the end.
 
-        What noise teaches is sharper without it, so probabilities would be off by some hundredths; the last epochs
-        mend that, and are not kept where they only overfit.
+        What noise teaches is sharper without it, so shares would be off by some hundredths. Epochs without it mend
+        that, and are not kept where they only overfit.
         """
-        return (self.width.embedding_dropout, self.width.hidden_dropout) if self.drops == 0 else (0.0, 0.0)
+        if self.drops or is_late:
+            return 0.0, 0.0
+        scale = min(1.0, math.sqrt(FEW_ROWS / self.objective.n_rows))
+        return scale * self.width.embedding_dropout, scale * self.width.hidden_dropout
 
     def _step(self, batch: Any, dropouts: Dropouts) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -280,7 +287,7 @@ class Run:
         self.history, self.warm_start = list(state.history), state.warm_start
         self.rng.set_state(state.tensors["generator"])
         if state.epoch is not None:
-            self.epoch = Epoch.read(state.epoch, state.tensors, self._dropout_shares(), self.rng, self.device)
+            self.epoch = Epoch.read(state.epoch, state.tensors, self.rng, self.device)
 
     def best_weights(self) -> dict[str, np.ndarray]:
         """Return the best weights by name, rounded to float16: half the bytes, and no loss that a draw could show."""

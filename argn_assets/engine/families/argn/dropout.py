@@ -41,13 +41,13 @@ class Dropout:
     """
 
     def __init__(self, share: float, rng: torch.Generator, state: DropoutState | None = None):
-        self._share, self._rng = share, rng
+        self.share, self._rng = share, rng
         self.state = state or DropoutState(torch.empty(0, dtype=torch.uint8), 0, 0)
         self._mask: Tensor | None = None
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return `values` with some of them zero; the shape stays."""
-        if self._share == 0:
+        if self.share == 0:
             return values
         size, state = math.prod(values.shape), self.state
         if state.uses == 0 or state.size < size + _SLACK:
@@ -64,4 +64,4 @@ class Dropout:
 
     def _drawn(self, size: int, rng: torch.Generator, values: Tensor) -> Tensor:
         """Draw a mask of the values' type."""
-        return ((torch.rand(size, generator=rng) >= self._share) / (1 - self._share)).to(values)
+        return ((torch.rand(size, generator=rng) >= self.share) / (1 - self.share)).to(values)
