@@ -66,7 +66,7 @@ def train_flat(
         ctx_encoding_types: as `encoding_types`, for `ctx_data`.
         model_size: `S`, `M` or `L`.
         max_epochs: passes over the rows, at most; may be a fraction.
-        max_training_time: minutes, at most.
+        max_training_time: minutes, at most; a training that needs four fifths of it or more depends on the clock.
         batch_size: rows per step; None chooses.
         device: `auto`, `cpu`, `cuda:0` …
         validation_split: share of the rows (of the subjects, with a context key) that only validate, in [0, 1).

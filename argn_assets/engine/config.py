@@ -18,7 +18,7 @@ class TrainingConfig:
     Attributes:
         model_size: `S`, `M` or `L`: layer widths, and with them quality and cost.
         max_epochs: passes over the training rows, at most; may be a fraction.
-        max_training_time: minutes, at most.
+        max_training_time: minutes, at most; a training that needs four fifths of it or more depends on the clock.
         batch_size: rows per step; None chooses by the number of rows.
         max_sequence_window: rows of a sequence that are trained on together, at most.
         any_order: train every order of the columns, so that any of them may be given when generating.

@@ -72,7 +72,7 @@ def train_sequential(
         max_sequence_window: rows of a sequence that are trained on together, at most.
         model_size: `S`, `M` or `L`.
         max_epochs: passes over the rows, at most; may be a fraction.
-        max_training_time: minutes, at most.
+        max_training_time: minutes, at most; a training that needs four fifths of it or more depends on the clock.
         batch_size: rows (not sequences) per step; None chooses.
         device: `auto`, `cpu`, `cuda:0` …
         validation_split: share of the sequences that only validate, in [0, 1).
