@@ -215,7 +215,7 @@ def section(document: dict[str, Any]) -> str:
     for name, results in document["measured"].items():
         title = f"{name}, {results['ours prepare'][0]['rows']:,} rows"
         for row in table(results):
-            lines.append(f"| {title} | {row.measure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |")
+            lines.append(f"| {title} {row.line()}")
             title = ""
     return "\n".join(lines) + "\n"
 

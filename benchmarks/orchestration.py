@@ -257,7 +257,7 @@ def section(rows: list[Row], loads: list[float]) -> str:
         "",
         "| measure | ours | beside it | ratio | target of the specification |",
         "|---|---|---|---|---|",
-        *(f"| {row.measure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |" for row in rows),
+        *map(Row.line, rows),
     ]
     return "\n".join(lines) + "\n"
 

@@ -25,6 +25,10 @@ class Row:
     ratio: str = "–"
     target: str = ""
 
+    def line(self) -> str:
+        """Return it as a line of a Markdown table."""
+        return f"| {self.measure} | {self.ours} | {self.peer} | {self.ratio} | {self.target} |"
+
 
 # -------------------------------------------------------------------------------------------------- numbers as text
 def seconds(value: float) -> str:
@@ -216,7 +220,7 @@ def page_of(document: dict[str, Any], rows: list[Row]) -> str:
         "| measure | ours | peer | ratio | target of the specification |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {row.measure} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |" for row in rows]
+    lines += map(Row.line, rows)
     return "\n".join(lines) + "\n"
 
 

@@ -42,7 +42,7 @@ def times_from_given(
         seed: that the rows were decoded with.
         first_row: number of the first row.
     """
-    starts = starts_at(offsets[np.append(np.diff(offsets) > 0, True)])
+    starts = starts_at(offsets)
     sequence = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     at, moved = 0, {}
     for name, subs in stats.sub_columns().items():

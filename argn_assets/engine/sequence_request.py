@@ -111,8 +111,7 @@ class SequenceRequest:
             self.model, sub_columns, context, prefixes, self.lengths, seed, config, self.rules, start, siblings
         )
         sizes, n_rows = np.diff(made.offsets), int(made.offsets[-1])
-        starts = starts_at(made.offsets[np.append(sizes > 0, True)])
-        decoded = decode_codes(made.codes, stats, seed=seed, first_row=first_row, starts=starts)
+        decoded = decode_codes(made.codes, stats, seed=seed, first_row=first_row, starts=starts_at(made.offsets))
         table = with_marks(decoded, made.codes, stats, self.rules)
         keys = self._keys(start, stop, seed).gather(np.repeat(np.arange(n_sequences), sizes))
         others = unmodelled_columns(stats, self.new_keys, keys, seed, first_row, n_rows)

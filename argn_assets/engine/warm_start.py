@@ -23,7 +23,7 @@ from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import CodeBlock, EncodedTable
-from argn_assets.tables.sequences import SequenceLengths
+from argn_assets.tables.sequences import SequenceLengths, starts_at
 from argn_assets.tables.stats import TableStats
 
 SEPARATOR = "\x1f"  # between a table and its columns: in no name
@@ -87,14 +87,9 @@ class _Block:
     starts: NDArray[np.bool_] | None
 
     @classmethod
-    def cut(cls, codes: CodeBlock, begins: NDArray[np.int64] | None) -> _Block:
-        """Return the first rows; sequences begin at these."""
-        starts = None
-        if begins is not None:
-            starts = np.zeros(codes.shape[1], dtype=bool)
-            starts[begins] = True
-            starts = starts[:MOST_ROWS]
-        return cls(codes[:, :MOST_ROWS], starts)
+    def cut(cls, codes: CodeBlock, starts: NDArray[np.bool_] | None) -> _Block:
+        """Return the first rows."""
+        return cls(codes[:, :MOST_ROWS], None if starts is None else starts[:MOST_ROWS])
 
     def of(self, sub_columns: slice) -> _Block:
         """Return some sub-columns."""
@@ -156,12 +151,13 @@ def _differences(trained: Trained, artifact: ModelArtifact) -> Iterator[str]:
 
 def _matched(trained: Trained, artifact: ModelArtifact) -> _Match:
     match, own = _Match(), trained.encoded
-    begins = None if own.offsets is None else own.offsets[:-1][np.diff(own.offsets) > 0]
-    match.add("", _Block.cut(own.codes, begins), trained.stats, artifact.tgt_stats)
+    starts = None if own.offsets is None else starts_at(own.offsets)
+    match.add("", _Block.cut(own.codes, starts), trained.stats, artifact.tgt_stats)
     if trained.context is not None and trained.context_stats is not None and artifact.ctx_stats is not None:
         match.add(CONTEXT, _Block.cut(trained.context.codes, None), trained.context_stats, artifact.ctx_stats)
         for name, sibling in trained.context.siblings.items():
-            block = _Block.cut(sibling.codes, np.unique(sibling.starts[sibling.sizes > 0]))
+            starts = np.isin(np.arange(sibling.codes.shape[1]), sibling.starts[sibling.sizes > 0])
+            block = _Block.cut(sibling.codes, starts)
             match.add(
                 _sibling(name),
                 block,

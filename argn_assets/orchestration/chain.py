@@ -29,6 +29,7 @@ from argn_assets.orchestration.facts import (
     StageFacts,
     StageResult,
     TableFacts,
+    best_validation_loss,
     context_part,
 )
 from argn_assets.orchestration.handles import StoredTables
@@ -263,9 +264,8 @@ def _trained(
     numbers |= {STARTED_FROM: settings[STARTED_FROM]} if STARTED_FROM in settings else {}
     numbers |= {f"warm_start/{name}": told for name, told in warm_starts.items()}
     for name, epochs in history.items():
-        losses = [epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None]
-        if losses:
-            numbers[f"best_validation_loss/{name}"] = min(losses)
+        best = best_validation_loss(epochs)
+        numbers |= {} if best is None else {f"best_validation_loss/{name}": best}
     told = {
         name: TableFacts(rows=artifact.tgt_stats.n_rows, columns=encoded_columns(artifact.tgt_stats))
         for name, artifact in artifacts.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from argn_assets.errors import ArgnError
@@ -15,7 +15,15 @@ from argn_assets.orchestration.checks import (
     LOADS,
     ROUND_TRIP,
 )
-from argn_assets.orchestration.facts import CheckOutcome, EpochFacts, Number, failed, passed, warned
+from argn_assets.orchestration.facts import (
+    CheckOutcome,
+    EpochFacts,
+    Number,
+    best_validation_loss,
+    failed,
+    passed,
+    warned,
+)
 
 if TYPE_CHECKING:
     from argn_assets.tables import EncodedTable
@@ -57,11 +65,10 @@ def round_trip_check(trips: Mapping[str, RoundTrip]) -> CheckOutcome:
             else "every value comes back"
         )
         return passed(ROUND_TRIP.name, f"{looked}, {least}.", **numbers)
-    told = ", ".join(f"{name} {kept[name]:.1%}" for name in lost[:MOST_NAMED])
-    more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+    told = _first([f"{name} {kept[name]:.1%}" for name in lost])
     return warned(
         ROUND_TRIP.name,
-        f"{looked}, few values come back in {told}{more}. The others are rare, so that value_protection hides them, or "
+        f"{looked}, few values come back in {told}. The others are rare, so that value_protection hides them, or "
         "the statistics are of other rows. Where these columns matter, declare another encoding (or role: pattern for "
         "names and numbers of people); where rows changed, materialise table_stats.",
         numbers,
@@ -79,13 +86,18 @@ def budget_check(tables: Mapping[str, EncodedTable]) -> CheckOutcome:
         beyond += [f"{name}/{sub} {n:,}" for sub, n in cardinalities.items() if n > MOST_CODES]
     if not beyond:
         return passed(CARDINALITY_BUDGET.name, f"No column needs more than {MOST_CODES:,} codes.", **numbers)
-    more = f" and {len(beyond) - MOST_NAMED} more" if len(beyond) > MOST_NAMED else ""
     return warned(
         CARDINALITY_BUDGET.name,
-        f"More than {MOST_CODES:,} codes in {', '.join(beyond[:MOST_NAMED])}{more}: training is slow, and few rows say "
+        f"More than {MOST_CODES:,} codes in {_first(beyond)}: training is slow, and few rows say "
         "anything about each. Declare numeric_auto for numbers, look for extreme dates, or leave the column out.",
         numbers,
     )
+
+
+def _first(told: Sequence[str]) -> str:
+    """Return the first ones in words, and how many more there are."""
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return ", ".join(told[:MOST_NAMED]) + more
 
 
 def loss_check(history: Mapping[str, tuple[EpochFacts, ...]]) -> CheckOutcome:
@@ -115,10 +127,9 @@ def marginals_check(
     worse: dict[str, str] = {}
     is_far = False
     for name, loss in independent.items():
-        losses = [epoch.validation_loss for epoch in history[name] if epoch.validation_loss is not None]
-        if loss is None or not losses:
+        best = best_validation_loss(history[name])
+        if loss is None or best is None:
             continue
-        best = min(losses)
         numbers |= {f"validation_loss/{name}": round(best, 4), f"independent_columns/{name}": round(loss, 4)}
         if best >= loss > 0:
             worse[name] = f"{name!r} {best:.4g} against {loss:.4g}"

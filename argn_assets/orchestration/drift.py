@@ -89,15 +89,18 @@ def score_drift(spec: DatasetSpec, raw: StoredTables, trained: StoredTables, *, 
         trained: the artifacts, one per table.
         margin: nats per row.
     """
+    from argn_assets.artifact import ModelArtifact
+
     known, tables = load_tables(spec, raw), read_tables(spec)
     held = draw_holdout(spec, known)
     scores = {}
     try:
         for name in spec.ordered_tables():
             new = _new_rows(known[name], tables[name])
+            artifact = ModelArtifact.from_bytes(trained.load_bytes(name))
             scores[name] = TableScore(
-                before=_mean_log_prob(spec, name, trained, known, held[name] if held[name].any() else ~held[name]),
-                now=_mean_log_prob(spec, name, trained, tables, new if new.any() else ~new),
+                before=_mean_log_prob(spec, name, artifact, known, held[name] if held[name].any() else ~held[name]),
+                now=_mean_log_prob(spec, name, artifact, tables, new if new.any() else ~new),
                 new_rows=int(new.sum()),
             )
     except (SchemaError, DataError) as error:  # other columns, other types, keys that do not resolve
@@ -121,17 +124,15 @@ def _new_rows(known: pl.DataFrame, table: pl.DataFrame) -> NDArray[np.bool_]:
 def _mean_log_prob(
     spec: DatasetSpec,
     name: str,
-    trained: StoredTables,
+    artifact: ModelArtifact,
     tables: Mapping[str, pl.DataFrame],
     chosen: NDArray[np.bool_],
 ) -> float:
     """Return the mean log-probability of the chosen rows of a table, given their context and the rows before."""
     import numpy as np
 
-    from argn_assets.artifact import ModelArtifact
     from argn_assets.engine import log_prob
 
-    artifact = ModelArtifact.from_bytes(trained.load_bytes(name))
     table, context = tables[name], spec.tables[name].context
     if context is None:
         places = np.flatnonzero(chosen)

@@ -6,7 +6,7 @@ metadata and the same check results as the run that computed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
@@ -44,6 +44,11 @@ class EpochFacts(_Fact):
     training_loss: float | None = None
     validation_loss: float | None = None
     learning_rate: float | None = None
+
+
+def best_validation_loss(epochs: Iterable[EpochFacts]) -> float | None:
+    """Return the lowest validation loss, in nats per row; None where none was measured."""
+    return min((epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None), default=None)
 
 
 class CheckOutcome(_Fact):

@@ -181,8 +181,7 @@ def _encode_sibling(
     assert stats.lengths is not None, "a sibling's statistics count its rows"
     sibling = take_apart(context, list(stats.columns), stats.lengths.most)
     offsets = np.append(0, np.cumsum(sibling.sizes))
-    starts = starts_at(offsets[np.append(sibling.sizes > 0, True)])
-    rows = Rows(Seed(0), step_keys(context_keys, offsets), starts)
+    rows = Rows(Seed(0), step_keys(context_keys, offsets), starts_at(offsets))
     columns, codes = _encode_columns(sibling.rows, stats, rows, seed)
     return EncodedSibling(columns, codes, offsets[:-1], sibling.sizes)
 

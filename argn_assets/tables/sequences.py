@@ -77,9 +77,9 @@ def bring_together(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray
 
 
 def starts_at(offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which rows begin a sequence, [N], of sequences that are not empty."""
+    """Return which rows begin a sequence, [N], of where sequences start, [G + 1]; empty ones have no row."""
     starts = np.zeros(int(offsets[-1]), dtype=bool)
-    starts[offsets[:-1]] = True
+    starts[offsets[:-1][np.diff(offsets) > 0]] = True
     return starts
 
 
