@@ -9,7 +9,7 @@ content, so nothing is computed twice and every synthetic row can be traced to w
     artifact                                     a trained model as bytes
     tables  datasets                             whole tables; what a user declares
     encodings                                    column values <-> integer codes
-    errors  schema  seeds  charts                words everyone shares
+    errors  schema  seeds  charts  imports       words everyone shares
 
 Imports point down only. Importing this package imports nothing else.
 """

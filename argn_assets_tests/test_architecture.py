@@ -23,7 +23,7 @@ LAYERS = {
     "artifact": 3,
     "tables": 2, "datasets": 2,
     "encodings": 1,
-    "errors": 0, "schema": 0, "seeds": 0, "charts": 0,
+    "errors": 0, "schema": 0, "seeds": 0, "charts": 0, "imports": 0,
 }  # fmt: skip
 
 HEAVY = ("torch", "ray", "pandas", "polars", "pyarrow", "numpy", "sklearn", "matplotlib", "fsspec")

@@ -7,6 +7,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from argn_assets.imports import importing
+
 if TYPE_CHECKING:
     from argn_assets.artifact import ModelArtifact
     from argn_assets.engine.api import generate_batches, generate_flat, train_flat
@@ -88,4 +90,5 @@ def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
     if name not in _HOMES:
         raise AttributeError(f"argn_assets.engine has no {name!r}. It has: {', '.join(__all__)}.")
-    return getattr(import_module(_HOMES[name]), name)
+    with importing("torch"):
+        return getattr(import_module(_HOMES[name]), name)

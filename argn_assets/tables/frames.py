@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import polars as pl
 
 from argn_assets.errors import SchemaError
+from argn_assets.imports import importing
 from argn_assets.schema import ColumnSchema, FrameKind, TableSchema
 from argn_assets.tables.categories import Categories, categories_name, category_kind, declared_categories
 from argn_assets.tables.dtypes import dtype_name
@@ -205,7 +206,8 @@ def from_polars(table: pl.DataFrame, schema: TableSchema) -> Any:
         )
     if schema.frame_kind == "pyarrow":
         return _to_arrow(table, schema)
-    import pandas as pd
+    with importing("pandas"):
+        import pandas as pd
 
     return pd.DataFrame({c.name: _to_pandas(table[c.name], c) for c in _columns_of(table, schema)})
 
