@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from datetime import date
 
@@ -10,13 +9,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from argn_assets.encodings.numeric_digit import NumericDigit
 from argn_assets.engine import (
     ModelArtifact,
-    TabularARGN,
     generate_batches,
     generate_flat,
     impute,
@@ -361,53 +357,3 @@ def test_rare_values_are_replaced_by_others_or_by_a_constant():  # E42
     assert (constant == "_RARE_").mean() == pytest.approx(0.2, abs=0.06)
     with pytest.raises(ConfigError, match="rare is 'keep'; it may be 'sample' or 'constant'"):
         generate_flat(model, 1, rare="keep")
-
-
-# The estimator
-
-
-def test_the_estimator_does_what_scikit_learn_expects():  # E45
-    table = two_coins(2000).to_pandas()
-    estimator = TabularARGN(max_epochs=8, random_state=1, device="cpu")
-    assert clone(estimator).get_params() == estimator.get_params()
-    with pytest.raises(NotFittedError):
-        estimator.sample(1)
-    fitted = estimator.fit(table[["first"]], table["second"])
-    assert fitted is estimator
-    assert estimator.feature_names_in_.tolist() == ["first"]
-    assert (estimator.predict(table[["first"]]) == table["second"]).mean() > 0.85
-    assert estimator.predict_proba(table[["first"]].head(5)).sum(axis=1).tolist() == pytest.approx([1.0] * 5)
-    assert estimator.predict(table, target="first").shape == (2000,)
-    assert estimator.log_prob(table).shape == (2000,)
-    assert len(estimator.sample(7, random_state=1)) == 7
-    holes = table.mask(np.arange(2000)[:, None] % 2 == [[0, 1]])
-    assert estimator.impute(holes, random_state=1).notna().all(axis=None)
-    same = pickle.loads(pickle.dumps(estimator))
-    assert same.sample(9, random_state=1).equals(estimator.sample(9, random_state=1))
-
-
-@pytest.mark.parametrize("as_target", [pd.Series.reset_index, list, np.asarray], ids=["table", "list", "array"])
-def test_a_target_belongs_to_the_rows_by_their_place(as_target):  # E45
-    table = two_coins(1000).to_pandas().sample(frac=0.5, random_state=1)
-    target = as_target(table["second"])
-    target = target[["second"]] if isinstance(target, pd.DataFrame) else target
-    estimator = TabularARGN(max_epochs=8, random_state=1, device="cpu").fit(table[["first"]], target)
-    assert (estimator.predict(table[["first"]]) == table["second"]).mean() > 0.85
-
-
-def test_a_target_that_does_not_fit_the_rows_is_refused():  # E45
-    table = two_coins(50)
-    with pytest.raises(DataError, match="y has 3 values for 50 rows"):
-        TabularARGN().fit(table, [1, 2, 3])
-    with pytest.raises(DataError, match="y is called 'first' and X has a column of that name"):
-        TabularARGN().fit(table, table["first"])
-    with pytest.raises(DataError, match="y has 2 columns"):
-        TabularARGN().fit(table, table)
-
-
-def test_the_estimator_learns_sequences_and_says_what_it_lacks():
-    table = pl.DataFrame({"k": [1, 1, 2, 3, 3], "a": ["x", "y", "x", "x", "y"]})
-    estimator = TabularARGN(tgt_context_key="k", sequential=True, max_epochs=2, random_state=1).fit(table)
-    assert estimator.sample(4, random_state=1).columns == ["k", "a"]
-    with pytest.raises(ConfigError, match="There is no target to predict"):
-        estimator.predict(table)

@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.validation import check_is_fitted
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.api import generate_flat, train_flat
+from argn_assets.engine.estimator_tables import (
+    as_table,
+    classes_of,
+    column_names,
+    like_given,
+    target_columns,
+    with_column,
+)
 from argn_assets.engine.imputation import impute
 from argn_assets.engine.prediction import predict, predict_proba
 from argn_assets.engine.probability import log_prob
 from argn_assets.engine.sequences import generate_sequential, train_sequential
-from argn_assets.errors import ConfigError, DataError
-from argn_assets.tables.frames import frame_kind, to_polars
+from argn_assets.errors import ConfigError
+from argn_assets.tables.frames import to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,11 +41,17 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
     """A generator of tables with `fit`, `sample`, `impute`, `predict`, `predict_proba` and `log_prob`.
 
     Parameters are those of `train_flat` and `train_sequential`, under the same names. With `sequential`, rows that
-    share a `tgt_context_key` are a sequence in their order; without, rows are independent of each other.
+    share a `tgt_context_key` are a sequence in their order; without, rows are independent of each other. `ctx_data` is
+    also the context of every later call that names no other.
+
+    Fitted with a `y` it is a classifier or a regressor to scikit-learn. A `y` of truth values, categories, text or at
+    most 20 whole numbers is a class; to take such numbers as amounts, declare their encoding:
+    `encoding_types={"children": "numeric_discrete"}`. Rows may be arrays; what is predicted of them is an array.
 
     Attributes:
         artifact_: what was trained, a `ModelArtifact`.
-        target_: name of the column that `y` became, or None.
+        target_: name of the column that `y` became, a list of several, or None.
+        classes_: values of the target, ascending, where it is a class.
         feature_names_in_: columns of the table that was fitted.
         n_features_in_: how many.
     """
@@ -81,16 +97,18 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
         self.value_protection = value_protection
         self.random_state = random_state
 
-    def fit(self, X: Frame, y: Any = None) -> TabularARGN:
-        """Train a model of the table `X`; `y`, where it is given, becomes one more column, which `predict` predicts.
+    def fit(self, X: Any, y: Any = None) -> TabularARGN:
+        """Train a model of the table `X`; `y`, where it is given, becomes columns, which `predict` predicts.
 
-        The new column has the name of `y`, or `target`; its values belong to the rows of `X` by their place. Errors are
-        those of `train_flat`, and DataError where the two differ in length or `X` has a column of that name.
+        Its values belong to the rows of `X` by their place. Its columns keep their names; without, they are `target`,
+        or `target_0` and so on. Columns of an array `X` are `x0` and so on. Errors are those of `train_flat`, and
+        DataError where the two differ in length or `X` has a column of that name.
         """
-        target, data = None, X
-        if y is not None:
-            target, values = _named_values(y)
-            data = _with_column(X, target, values)
+        data = as_table(X)
+        names = column_names(data)
+        given = {} if y is None else target_columns(y)
+        for name, values in given.items():
+            data = with_column(data, name, values)
         shared = {name: getattr(self, name) for name in _SHARED}
         if self.sequential:
             self.artifact_ = train_sequential(
@@ -101,10 +119,19 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
             self.artifact_ = train_flat(
                 data, self.encoding_types, primary_key=self.primary_key, tgt_context_key=self.tgt_context_key, **shared
             )
-        self.target_ = target
-        self.feature_names_in_ = np.array(to_polars(X).columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
+        self.target_ = next(iter(given)) if len(given) == 1 else list(given) or None
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+        self._set_classes()
         return self
+
+    def _set_classes(self) -> None:
+        """Set `classes_` where the target is a class, and only there: what has it is asked for probabilities."""
+        self.__dict__.pop("classes_", None)
+        if isinstance(self.target_, str):
+            classes = classes_of(self.artifact_, self.target_, is_declared=self.target_ in (self.encoding_types or {}))
+            if classes is not None:
+                self.classes_ = classes
 
     def sample(self, n_samples: int | None = None, **settings: Any) -> Any:
         """Generate rows, or sequences; settings, result and errors are those of `generate_flat` or its sequential form.
@@ -112,28 +139,80 @@ class TabularARGN(BaseEstimator):  # type: ignore[misc]
         Without a `random_state` of its own a sample is drawn anew each time.
         """
         generate = generate_sequential if self._artifact().is_sequential else generate_flat
-        return generate(self._artifact(), sample_size=n_samples, device=self.device, **settings)
+        return generate(self._artifact(), sample_size=n_samples, **{**self._context(), **settings})
 
-    def impute(self, X: Frame, **settings: Any) -> Any:
+    def impute(self, X: Any, **settings: Any) -> Any:
         """Fill in the missing values of a table; settings, result and errors are those of `engine.impute`."""
-        return impute(self._artifact(), X, device=self.device, **settings)
+        return like_given(impute(self._artifact(), self._table(X), **{**self._settings(), **settings}), X)
 
-    def predict(self, X: Frame, target: str | Sequence[str] | None = None, **settings: Any) -> Any:
-        """Predict columns, or what `y` was; settings, result and errors are those of `engine.predict`."""
-        return predict(self._artifact(), X, self._target(target), device=self.device, **settings)
+    def predict(self, X: Any, target: str | Sequence[str] | None = None, **settings: Any) -> Any:
+        """Predict columns, or what `y` was; settings, result and errors are those of `engine.predict`.
 
-    def predict_proba(self, X: Frame, target: str | Sequence[str] | None = None, **settings: Any) -> Any:
-        """Return the probabilities of values; settings, result and errors are those of `engine.predict_proba`."""
-        return predict_proba(self._artifact(), X, self._target(target), device=self.device, **settings)
+        What `y` was is predicted as its likeliest value where it is a class.
+        """
+        if target is None and hasattr(self, "classes_"):
+            settings = {"aggregate": "mode", **settings}
+        answer = predict(self._artifact(), self._table(X), self._target(target), **{**self._settings(), **settings})
+        return like_given(answer, X)
 
-    def log_prob(self, X: Frame, *, ctx_data: Frame | None = None) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any, target: str | Sequence[str] | None = None, **settings: Any) -> Any:
+        """Return the probability of each value of named columns, or of each class of what `y` was.
+
+        Args:
+            X: rows.
+            target: columns, for a table as `engine.predict_proba` returns it; None is what `y` was.
+            settings: those of `engine.predict_proba`, whose errors are raised.
+        Returns:
+            of classes an array in the order of `classes_`, [N, classes]; of all else a table.
+        """
+        artifact, table, chosen = self._artifact(), self._table(X), self._target(target)
+        settings = {**self._settings(), **settings}
+        if target is not None or not hasattr(self, "classes_"):
+            return predict_proba(artifact, table, chosen, **settings)
+        # In the order of the values, which is that of the classes; a missing value comes last and is no class.
+        shares = predict_proba(artifact, to_polars(table), chosen, **settings).to_numpy()[:, : len(self.classes_)]
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def log_prob(self, X: Any, *, ctx_data: Frame | None = None) -> NDArray[np.float64]:
         """Return the log-probability of each row, in nats, [N]; see `engine.log_prob`."""
-        return log_prob(self._artifact(), X, ctx_data=ctx_data, device=self.device)
+        settings = self._context() if ctx_data is None else {**self._context(), "ctx_data": ctx_data}
+        return log_prob(self._artifact(), self._table(X), **settings)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return how good the model is for `X`: more is better.
+
+        With `y` it is the accuracy of the predicted classes, or the R² of predicted numbers; without, the mean of
+        `log_prob`.
+        """
+        if y is None:
+            return float(self.log_prob(X).mean())
+        return float((accuracy_score if hasattr(self, "classes_") else r2_score)(y, self.predict(X)))
+
+    def __sklearn_tags__(self) -> Any:
+        """Say to scikit-learn what this is: a classifier or a regressor once it knows its target."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        if hasattr(self, "classes_"):
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        elif getattr(self, "target_", None) is not None:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        return tags
 
     def _artifact(self) -> ModelArtifact:
         check_is_fitted(self)
         artifact: ModelArtifact = self.artifact_
         return artifact
+
+    def _table(self, X: Any) -> Any:
+        return as_table(X, self.feature_names_in_.tolist())
+
+    def _context(self) -> dict[str, Any]:
+        """Return the settings of every call: where to compute, and the context that was trained on."""
+        known = {"ctx_data": self.ctx_data} if self._artifact().ctx_stats is not None else {}
+        return {"device": self.device, **known}
+
+    def _settings(self) -> dict[str, Any]:
+        return {**self._context(), "random_state": self.random_state}
 
     def _target(self, target: str | Sequence[str] | None) -> str | Sequence[str]:
         chosen = target or self.target_
@@ -146,38 +225,3 @@ _SHARED = (
     "column_roles", "ctx_data", "ctx_primary_key", "ctx_encoding_types", "model_size", "max_epochs",
     "max_training_time", "batch_size", "device", "validation_split", "any_order", "value_protection", "random_state",
 )  # fmt: skip
-
-
-def _named_values(y: Any) -> tuple[str, Any]:
-    """Return the name and the values of a target: a series, array or list, or a table of one column."""
-    if not hasattr(y, "columns"):
-        return str(getattr(y, "name", None) or "target"), y
-    names = list(getattr(y, "column_names", y.columns))
-    if len(names) != 1:
-        raise DataError(f"y has {len(names)} columns; one is fitted at a time. Put the others into X.")
-    return str(names[0]), y[names[0]]
-
-
-def _with_column(table: Any, name: str, values: Any) -> Any:
-    """Return a table of its own kind with one more column, row by row."""
-    kind = frame_kind(table)
-    if kind == "polars":
-        table = table.lazy().collect()
-    n_rows, names = len(table), list(table.schema.names if kind == "pyarrow" else table.columns)
-    if len(values) != n_rows:
-        raise DataError(f"y has {len(values)} values for {n_rows} rows of X. Give one for each row.")
-    if name in names:
-        raise DataError(f"y is called {name!r} and X has a column of that name. Leave it out of X, or rename y.")
-    if kind == "pandas":
-        import pandas as pd
-
-        # By place: rows that were shuffled or filtered keep their old labels.
-        return table.assign(**{name: pd.Series(values).set_axis(table.index)})
-    if kind == "polars":
-        import polars as pl
-
-        return table.with_columns(pl.Series(name, values))
-    import pyarrow as pa
-
-    plain = isinstance(values, pa.Array | pa.ChunkedArray)
-    return pa.table(table).append_column(name, values if plain else pa.array(values))
