@@ -76,7 +76,7 @@ def test_beside_a_value_that_was_never_seen_the_others_still_decide(played):  # 
     assert predict_proba(played, given, "won")["True"].to_list() == pytest.approx([0.9, 0.1], abs=0.07)
 
 
-def test_a_context_value_that_was_never_seen_lies_between_the_known_ones():  # E32
+def test_beside_a_context_value_that_was_never_seen_rows_are_as_in_the_whole_table():  # E32
     context = games(4000).select("letter", key=pl.int_range(pl.len()))
     won = games(4000).select("won", key=pl.int_range(pl.len()))
     model = train_flat(
@@ -84,8 +84,28 @@ def test_a_context_value_that_was_never_seen_lies_between_the_known_ones():  # E
         max_epochs=20, device="cpu",
     )  # fmt: skip
     new = pl.DataFrame({"key": range(3), "letter": ["x", "z", "never"]})
-    likely, unlikely, between = predict_proba(model, new.select("key"), "won", ctx_data=new)["True"]
-    assert unlikely + 0.2 < between < likely
+    likely, unlikely, unknown = predict_proba(model, new.select("key"), "won", ctx_data=new)["True"]
+    assert [likely, unlikely, unknown] == pytest.approx([0.9, 0.1, SHARE_OF_WINS], abs=0.06)
+
+
+@pytest.mark.parametrize("never", ["purple", None])
+def test_sequences_of_a_context_value_that_was_never_seen_are_those_of_the_whole_table(never):  # E32 E33
+    rng = np.random.default_rng(1)
+    sizes = {"a": 1, "b": 4, "c": 9}
+    kinds = rng.choice(list(sizes), 1500, p=[0.5, 0.3, 0.2])
+    context = pl.DataFrame({"key": range(1500), "kind": kinds, "side": rng.integers(0, 2, 1500)})
+    rows = context.select("key", n=pl.col("kind").replace_strict(sizes), side="side").select(
+        pl.col("key", "side").repeat_by("n").explode()
+    )
+    model = train_sequential(
+        rows, tgt_context_key="key", ctx_data=context, model_size="S", random_state=1, max_epochs=20, device="cpu"
+    )
+    made = generate_sequential(model, ctx_data=context.with_columns(kind=pl.lit(never, pl.String)), random_state=1)
+    lengths = made.group_by("key").len()["len"].value_counts(normalize=True)
+    shares = dict(lengths.iter_rows())
+    assert [shares.get(n, 0.0) for n in (1, 4, 9)] == pytest.approx([0.5, 0.3, 0.2], abs=0.06)
+    joined = made.join(context, on="key")
+    assert (joined["side"] == joined["side_right"]).mean() > 0.95  # what is known still decides
 
 
 # Values come back as they were

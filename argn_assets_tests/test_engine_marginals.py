@@ -45,7 +45,9 @@ def test_so_has_one_of_sequences_with_lengths_and_rows():  # O20
     model = SequentialModel(layout)
     n_sequences = len(encoded.offsets) - 1
     validates = encoded.validation[encoded.offsets[:-1]]
-    data = SequenceCodes(encoded, np.zeros((0, n_sequences), dtype=np.uint8), lengths, validates)
+    data = SequenceCodes(
+        encoded, np.zeros((0, n_sequences), dtype=np.uint8), np.zeros(0, dtype=np.int64), lengths, validates
+    )
     objective = SequentialObjective(model, data, True, CPU)
     rows = objective.codes[torch.from_numpy(np.flatnonzero(~encoded.validation))]
     with torch.no_grad():

@@ -31,6 +31,7 @@ MOST_REPEATS = 16  # of the validation rows, under other orders
 VALIDATION_BATCH = 1024
 SHARE_OF_ENDS = 0.25  # of the sequences that ask after their last row how long they are; they count as four
 LENGTH_AGAIN = 0.1  # weight of predicting the length at later rows, which only continued sequences use
+HIDDEN_CONTEXT = 0.05  # of the context's cells are hidden in training: so are values that are given later and not known
 
 
 class Objective(Protocol):
@@ -124,7 +125,8 @@ class FlatObjective:
     def loss(self, batch: FlatBatch, dropout: Dropouts, rng: torch.Generator) -> Tensor:
         """Return the loss of a batch in nats per row."""
         n_rows, row = len(batch.codes), self.row
-        visible = row.visible_for(row.ranks(orders_of(n_rows, self.any_order), self.any_order, rng))
+        ranks = row.ranks(orders_of(n_rows, self.any_order), self.any_order, rng, HIDDEN_CONTEXT)
+        visible = row.visible_for(ranks)
         base = self._base(of_rows(self.training_siblings, batch.rows.numpy()), dropout)
         return row_losses(row, batch.codes, visible, dropout, base) / n_rows
 
@@ -153,6 +155,7 @@ class SequenceCodes:
     Attributes:
         encoded: their rows; an empty sequence has equal offsets.
         context: codes of each sequence's context, [U, G].
+        context_columns: number of the column that each of its sub-columns belongs to, [U].
         lengths: cells of their lengths.
         validation: which sequences validate, [G].
         siblings: of each sequence's context.
@@ -160,6 +163,7 @@ class SequenceCodes:
 
     encoded: EncodedTable
     context: NDArray[np.generic]
+    context_columns: NDArray[np.int64]
     lengths: SequenceLengths
     validation: NDArray[np.bool_]
     siblings: tuple[EncodedSibling, ...] = ()
@@ -181,6 +185,7 @@ class SequentialObjective:
         sizes = np.minimum(n_rows, data.lengths.most)
         self.codes = code_rows(encoded, np.arange(encoded.n_rows), self.device)
         self.context = torch.from_numpy(np.ascontiguousarray(data.context.T).astype(np.int64)).to(self.device)
+        self.context_columns = torch.from_numpy(data.context_columns)
         self.siblings = sibling_rows(data.siblings, self.device)
         self.cells = torch.from_numpy(data.lengths.cell_of(sizes)).to(self.device)
         self.sizes = sizes
@@ -217,11 +222,12 @@ class SequentialObjective:
 
     def loss(self, batch: Packed, dropout: Dropouts, rng: torch.Generator) -> Tensor:
         """Return the loss of a batch in nats per row."""
-        first, again, rows = self._losses(batch, orders_of(len(batch.row), self.any_order), dropout, rng)
+        n_orders = orders_of(len(batch.row), self.any_order)
+        first, again, rows = self._losses(batch, n_orders, dropout, rng, HIDDEN_CONTEXT)
         return (first + LENGTH_AGAIN * again + rows) / self.size(batch)
 
     def _losses(
-        self, batch: Packed, n_orders: int, dropout: Dropouts, rng: torch.Generator
+        self, batch: Packed, n_orders: int, dropout: Dropouts, rng: torch.Generator, hidden: float = 0.0
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the summed losses of lengths at first rows, lengths at later rows, and rows."""
         model, sequence = self.model, self._tensor(batch.windows.sequence)
@@ -229,7 +235,9 @@ class SequentialObjective:
         index, left = self._tensor(batch.index), self._tensor(batch.left)
         window = self._tensor(batch.window)
         read = model.siblings.read(of_rows(self.siblings, batch.windows.sequence), dropout)
-        context = with_summaries(dropout.embedded(model.embed_context(self.context[sequence])), read)[window]
+        shown = self._shown_context(len(sequence), hidden, rng)
+        context = dropout.embedded(model.embed_context(self.context[sequence], shown))
+        context = with_summaries(context, read)[window]
         seen = model.seen_before(codes, context, index, batch.sizes, self._tensor(batch.previous), dropout)
         seen = model.siblings.with_attended(seen, index, read, batch.sizes)
         lengths = functional.cross_entropy(
@@ -246,6 +254,14 @@ class SequentialObjective:
             visible = model.row.visible_for(model.row.ranks(n_orders, self.any_order, rng))
             rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left))
         return (lengths * is_first).sum(), again, rows
+
+    def _shown_context(self, n_sequences: int, hidden: float, rng: torch.Generator) -> Tensor | None:
+        """Return which context cells of sequences are shown, [B, U] of 0 and 1, where a share of them is `hidden`."""
+        if not len(self.context_columns) or not hidden:
+            return None
+        n_columns = int(self.context_columns[-1]) + 1
+        is_shown = torch.rand(n_sequences, n_columns, generator=rng) >= hidden
+        return is_shown[:, self.context_columns].float().to(self.device)
 
     def validation_loss(self, rng: torch.Generator) -> float:
         """Return the validation loss in nats per row."""

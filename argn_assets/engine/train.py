@@ -207,7 +207,9 @@ def _objective(
     codes = np.zeros((0, n_sequences), dtype=np.uint8) if context is None else context.codes
     validation = encoded.validation[encoded.offsets[:-1]] if context is None else context.validation
     siblings = tuple(context.siblings.values()) if context is not None else ()
-    data = SequenceCodes(encoded, codes, lengths, validation, siblings)
+    subs = [] if context is None else [len(own) for own in context.columns.values()]
+    columns = np.repeat(np.arange(len(subs)), subs)
+    data = SequenceCodes(encoded, codes, columns, lengths, validation, siblings)
     return SequentialObjective(SequentialModel(layout).to(device), data, config.any_order, device)
 
 

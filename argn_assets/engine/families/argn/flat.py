@@ -113,8 +113,11 @@ class FlatModel(nn.Module):
         own = (self.columns[:, None] == self.columns[None, :]) & (position[:, None] < position[None, :])
         return ((rank[:, :, None] < rank[:, None, :]) | own).float()
 
-    def ranks(self, n_orders: int, any_order: bool, rng: torch.Generator) -> Tensor:
-        """Draw `n_orders` orders of the columns, [G, C]; context columns come before all others."""
+    def ranks(self, n_orders: int, any_order: bool, rng: torch.Generator, hidden: float = 0.0) -> Tensor:
+        """Draw `n_orders` orders of the columns, [G, C].
+
+        Context columns come before all others; but a share `hidden` of them after all, where nothing sees them.
+        """
         n_columns = self.layout.columns[-1] + 1
         n_given = 0 if self.layout.n_context == 0 else self.layout.columns[self.layout.n_context - 1] + 1
         if any_order:
@@ -122,6 +125,8 @@ class FlatModel(nn.Module):
         else:
             ranks = torch.arange(n_columns).repeat(n_orders, 1)
         ranks[:, :n_given] = -1
+        if n_given and hidden:
+            ranks[:, :n_given][torch.rand(n_orders, n_given, generator=rng) < hidden] = n_columns
         return ranks.to(self.offsets.device)
 
     def embed(self, codes: Tensor, some: Sequence[int] | None = None) -> Tensor:

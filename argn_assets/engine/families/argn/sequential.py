@@ -89,9 +89,10 @@ class SequentialModel(nn.Module):
         self.register_buffer("context_offsets", torch.tensor(offsets, dtype=torch.int64), persistent=False)
         self.register_buffer("edges", torch.tensor(place_edges()), persistent=False)
 
-    def embed_context(self, codes: Tensor) -> Tensor:
-        """Return the embeddings of context codes, [G, U] -> [G, U*E]."""
-        return functional.embedding(codes + self.context_offsets, self.context_embedding).flatten(1)
+    def embed_context(self, codes: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Return the embeddings of context codes, [G, U] -> [G, U*E]; zeros where `shown`, [G, U], is zero."""
+        embedded = functional.embedding(codes + self.context_offsets, self.context_embedding)
+        return (embedded if shown is None else embedded * shown[:, :, None]).flatten(1)
 
     def place(self, table: Tensor, places: Tensor) -> Tensor:
         """Return the embedding of places in a sequence, [R] -> [R, P], from one of the two tables."""
