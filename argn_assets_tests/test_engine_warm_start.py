@@ -105,26 +105,66 @@ def test_a_stopped_warm_start_goes_on_and_still_says_what_it_began_with(orders, 
 
 
 @pytest.mark.parametrize(
-    ("change", "arguments", "reason"),
+    ("before", "now", "said"),
     [
-        (lambda table: table.drop("gift"), {}, "the columns differ: gift"),
-        (lambda table: table, {"model_size": "M"}, "its model_size is S, and M is asked for"),
+        (lambda table: table.drop("gift"), lambda table: table, "gift (new)"),
+        (lambda table: table, lambda table: table.drop("country"), "country (gone)"),
+        (lambda table: table, lambda table: table.rename({"country": "land"}), "land (new), country (gone)"),
         (
-            lambda table: table,
-            {"encoding_types": {"country": "character"}},
-            r"the encoding of a column changed: country \(categorical before, character now\)",
+            lambda table: table.with_columns(points=pl.int_range(pl.len()) % 100),
+            lambda table: table.with_columns(points=pl.int_range(pl.len())),
+            "points (numeric_discrete before, numeric_binned now)",
         ),
     ],
+    ids=["added", "dropped", "renamed", "other encoding"],
+)
+def test_columns_that_differ_begin_anew_and_the_others_go_on(orders, before, now, said):  # E35 O33
+    table = now(shop_orders(1000, seed=9).drop("order"))
+    first = train_flat(before(orders), **SETTINGS, max_epochs=8)
+    cold, warm = (train_flat(table, **SETTINGS, max_epochs=8, warm_start=start) for start in (None, first))
+    best = min(record.validation_loss for record in cold.history)
+    assert _epochs_until(warm, best) <= _epochs_until(cold, best) / 2
+    assert warm.provenance["warm_start"].startswith(f"yes, but for columns that differ: {said}")
+
+
+@pytest.mark.parametrize("train", [train_flat, train_sequential])
+def test_a_context_that_is_new_says_nothing_before_the_first_step(train):  # E35 E32
+    people = subscribers(200)
+    rows = parcels(people)
+
+    def trained(columns: list[str], **more) -> tuple[ModelArtifact, dict[str, pl.DataFrame]]:
+        given = {"ctx_data": people.select("id", *columns)} if columns else {}
+        model = train(
+            rows, tgt_context_key="id", ctx_primary_key="id" if columns else None, **given, **SETTINGS, **more
+        )
+        return model, given
+
+    last, given = trained([], max_epochs=4)
+    for i, name in enumerate(["calls::reason", "plan", "orders::color"]):
+        columns = ["calls::reason", "plan", "orders::color"][: i + 1]
+        was = log_prob(last, rows, **given)
+        begun, given = trained(columns, max_epochs=0, warm_start=last)
+        assert np.abs(log_prob(begun, rows, **given) - was).max() < 0.01
+        assert f"{name} (new)" in begun.provenance["warm_start"]
+        last, given = trained(columns, max_epochs=2, warm_start=last)
+    without = trained([], max_epochs=1, warm_start=last)[0]
+    said = "columns that differ: context plan (gone), calls::reason (gone), orders::color (gone)"
+    assert said in without.provenance["warm_start"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"model_size": "M"}, "of another network .*: its model_size is S, and M is asked for"),
+        ({"data": pl.DataFrame({"land": ["DE", "FR"] * 9})}, r"knows none of the columns: land \(new\), price .*"),
+    ],
 )  # fmt: skip
-def test_what_has_no_place_in_the_new_network_is_refused_with_the_reason(orders, artifact, change, arguments, reason):
-    with pytest.raises(ConfigError, match=f"The artifact is of another network .*: {reason}. Train from the start"):
-        train_flat(change(orders), **(SETTINGS | arguments), max_epochs=1, warm_start=artifact)
+def test_what_is_of_no_use_to_the_new_network_is_refused_with_the_reason(orders, artifact, arguments, reason):
+    with pytest.raises(ConfigError, match=f"The artifact .*{reason}. Train from the start"):
+        train_flat(**({"data": orders} | SETTINGS | arguments), max_epochs=1, warm_start=artifact)
 
 
-def test_rows_do_not_go_on_from_sequences_nor_without_context(orders, artifact):
+def test_rows_do_not_go_on_from_sequences(orders, artifact):
     table = orders.with_columns(key=np.arange(len(orders)) // 3)
     with pytest.raises(ConfigError, match="one models rows, the other sequences"):
         train_sequential(table, tgt_context_key="key", **SETTINGS, max_epochs=1, warm_start=artifact)
-    shops = pl.DataFrame({"key": range(500), "size": [1, 2] * 250})
-    with pytest.raises(ConfigError, match="one has context, the other has none"):
-        train_flat(table, tgt_context_key="key", ctx_data=shops, ctx_primary_key="key", **SETTINGS, warm_start=artifact)

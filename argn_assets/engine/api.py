@@ -75,8 +75,8 @@ def train_flat(
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
         on_epoch: told after every epoch (`EpochProgress`); returning True ends the training.
         on_step: told after every step the seconds so far, and what makes the training state in the middle of an epoch.
-        warm_start: artifact of an earlier training with the same columns, encodings and size; its weights go on
-            as far as codes mean what they meant; `provenance["warm_start"]` says which do not.
+        warm_start: artifact of an earlier training of the same size; its weights go on as far as columns and their
+            codes mean what they meant; `provenance["warm_start"]` says which do not.
         training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the
             same data and settings.
     Raises:

@@ -103,7 +103,8 @@ def _grid(places: list[list[int]]) -> tuple[Tensor, ...]:
 def parts_of(layout: Layout, weights: Mapping[str, Tensor], names: Names) -> dict[str, Part]:
     """Return the weights of a network, by name, as parts."""
     if isinstance(layout, NetworkLayout):
-        return _row_parts("", layout, weights, names)
+        nothing = Part(weights["first_weight"][:0], ((), _units(layout, names.row)), feeds_units=True)
+        return {**_row_parts("", layout, weights, names), "base_weight": nothing}
     siblings, row = list(names.siblings), _row_parts("row.", layout.row, weights, names)
     units, width = _units(layout.row, names.row), layout.siblings.width
     summaries = [("summary", s, i) for s in siblings for i in range(3 * width + PLACE_WIDTH)]
@@ -156,18 +157,19 @@ def _embeddings(
 def _row_parts(prefix: str, layout: NetworkLayout, weights: Mapping[str, Tensor], names: Names) -> dict[str, Part]:
     units = _units(layout, names.row)
     inputs = _numbers("row", names.row, layout)
-    parts = _embeddings(f"{prefix}embedding", weights, names.row, names.codes)
-    parts[f"{prefix}first_weight"] = Part(weights[f"{prefix}first_weight"], (inputs, units), feeds_units=True)
-    parts[f"{prefix}first_bias"] = _part(weights[f"{prefix}first_bias"], units)
+    own = {name.removeprefix(prefix): value for name, value in weights.items()}
+    parts = _embeddings("embedding", own, names.row, names.codes)
+    parts["first_weight"] = Part(own["first_weight"], (inputs, units), feeds_units=True)
+    parts["first_bias"] = _part(own["first_bias"], units)
     for i, block in enumerate(layout.blocks):
-        middle, last, bias = (weights[f"{prefix}{name}.{i}"] for name in ("middle", "last_weight", "last_bias"))
+        middle, last, bias = (own[f"{name}.{i}"] for name in ("middle", "last_weight", "last_bias"))
         for n, position in enumerate(block.sub_columns):
             sub = names.row[position]
-            own, cardinality = range(block.width), layout.cardinalities[position]
-            parts[f"{prefix}middle.{sub}"] = _part(middle[:, n])  # [depth - 1, W, W]
-            parts[f"{prefix}last_weight.{sub}"] = _part(last[n, :, :cardinality], own, names.codes[sub])  # [W, K]
+            hidden, cardinality = range(block.width), layout.cardinalities[position]
+            parts[f"middle.{sub}"] = _part(middle[:, n])  # [depth - 1, W, W]
+            parts[f"last_weight.{sub}"] = _part(last[n, :, :cardinality], hidden, names.codes[sub])  # [W, K]
             own_bias = Part(bias[n, 0, :cardinality], (names.codes[sub],), are_logits=True)  # [K]
-            parts[f"{prefix}last_bias.{sub}"] = own_bias
+            parts[f"last_bias.{sub}"] = own_bias
     return parts
 
 
