@@ -245,6 +245,26 @@ def test_a_sequence_goes_on_from_given_times_wherever_they_lie(visited, year):  
     )
 
 
+@pytest.mark.parametrize("year", [1990, 2021, 2030])
+def test_a_sequence_goes_on_in_the_rhythm_of_given_times_wherever_they_lie(year):  # E33 E40
+    begin = {key: datetime(2021, 1, 1) + timedelta(days=key) for key in range(300)}
+    days = {key: [1, 7, 30][key % 3] for key in begin}
+    table = pl.DataFrame(
+        [(k, begin[k] + i * timedelta(days=days[k])) for k in begin for i in range(6)], ["key", "at"], orient="row"
+    )
+    model = train_sequential(table, tgt_context_key="key", model_size="S", random_state=1, max_epochs=15, device="cpu")
+    given = pl.DataFrame(
+        [(k, datetime(year, 3, 5) + i * timedelta(days=days[k])) for k in range(60) for i in range(3)],
+        ["key", "at"],
+        orient="row",
+    )
+    gaps = generate_sequential(model, seed_data=given, random_state=1).select(
+        "key", gap=pl.col("at").diff().over("key").dt.total_days()
+    )
+    for key, gap in gaps.group_by(pl.col("key") % 3).agg(pl.col("gap").drop_nulls()).iter_rows():
+        assert np.mean(np.array(gap) == days[key]) > 0.95
+
+
 @pytest.mark.parametrize("year", [2021, 2030])
 def test_missing_times_are_filled_between_the_given_ones(visited, year):  # E41 E33
     days = [datetime(year, 3, 1), None, datetime(year, 3, 2, 12), None]

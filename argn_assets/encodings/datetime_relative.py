@@ -189,11 +189,14 @@ class DatetimeRelative(Encoding):
 
     @classmethod
     def encode(cls, values: pl.Series, stats: DatetimeRelativeStats, rows: Rows | None = None) -> Codes:
-        """Write moments as codes, [B, S]; moments and gaps outside their range move to its end."""
+        """Write moments as codes, [B, S]; first moments and gaps outside their range move to its end.
+
+        A gap is that of the moments themselves, also where these lie outside the range of all moments.
+        """
         rows = rows or Rows.numbered(len(values))
         moments = as_moments(values)
         known = moments.is_not_null().to_numpy()
-        ticks = np.clip(moments.to_physical().fill_null(0).to_numpy(), stats.low or 0, stats.high or 0)
+        ticks = moments.to_physical().fill_null(0).to_numpy()
         if not stats.has_null:  # a null has no code: it stays at the moment before it
             before, known = _rows_before(known, _sequences(rows, len(values)))
             ticks = ticks[before]
