@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import resource
+import re
 import subprocess
 import sys
 from functools import partial
@@ -101,24 +101,48 @@ def test_a_first_epoch_that_is_no_number_costs_no_more_than_itself(train):  # E3
 
 
 SHORT_OF_MEMORY = """
-import resource, warnings
+import resource, sys, warnings
 import numpy as np, polars as pl
-from argn_assets.engine import TrainingConfig, train_flat
+from argn_assets.engine import train_flat
+megabytes, batch_size = map(int, sys.argv[1:])
 rng = np.random.default_rng(0)
 table = pl.DataFrame({f"c{i}": rng.integers(0, 100, 60_000).astype(str) for i in range(30)})
 train_flat(table.head(500), max_epochs=1, random_state=1)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 1_200_000_000, resource.RLIM_INFINITY))
-with warnings.catch_warnings(record=True) as seen:
-    warnings.simplefilter("always")
-    model = train_flat(table, max_epochs=0.3, batch_size=32_768, model_size="L", random_state=1)
-print([str(w.message) for w in seen if "did not fit" in str(w.message)][0], len(model.history))
+resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 1_000_000, resource.RLIM_INFINITY))
+seen, states = [], []
+warnings.showwarning = lambda message, *more: seen.append(str(message))
+settings = {"batch_size": batch_size, "model_size": "L", "random_state": 1}
+def on_epoch(progress):
+    states.append(progress.training_state())
+model = train_flat(table, **settings, max_epochs=0.3, on_epoch=on_epoch)
+print([text for text in seen if "did not fit" in text][-1])
+assert all(record.rows and record.training_loss for record in model.history)
+again = train_flat(table, **settings, max_epochs=0.3, training_state=states[-1])
+assert again.to_bytes() == model.to_bytes()
+print("provenance", model.provenance["batch_size"])
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
-def test_a_batch_that_does_not_fit_into_memory_is_halved_and_said():
-    assert resource.RLIM_INFINITY
-    done = subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=False)
+def _short_of_memory(megabytes: int, batch_size: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(megabytes), str(batch_size)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process as Linux does")
+
+
+@needs_limits
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_said():  # E35
+    done = _short_of_memory(1200, 32_768)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "training goes on with" in done.stdout
+    said, provenance = done.stdout.splitlines()
+    size = int(re.search(r"training goes on with (\d+) rows", said)[1])
+    assert size < 32_768
+    assert provenance == f"provenance {size}"
+
+
+@needs_limits
+def test_a_training_for_which_memory_does_not_suffice_at_all_ends_with_an_error_that_says_so():  # E35
+    done = _short_of_memory(40, 1024)
+    assert "EngineError: The training does not fit into the memory of cpu. Choose a smaller model_size" in done.stderr

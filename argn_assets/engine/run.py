@@ -18,6 +18,7 @@ from argn_assets.engine.config import FEWEST_BATCH, TrainingConfig, batch_size_f
 from argn_assets.engine.epoch import Epoch
 from argn_assets.engine.families.argn.flat import Dropouts
 from argn_assets.engine.families.argn.layout import Width
+from argn_assets.engine.memory import give_back, is_out_of_memory
 from argn_assets.engine.objectives import Objective
 from argn_assets.engine.training_state import Schedule, TrainingState
 from argn_assets.errors import ConfigError, EngineError
@@ -85,7 +86,8 @@ class Run:
         """Lay out the optimizer and the averaged weights."""
         self.rng = torch.Generator().manual_seed(self.seed.child("order").value % 2**63)
         n_rows = self.objective.n_rows
-        self.batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
+        self.first_batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
+        self.batch_size = self.first_batch_size
         self.names, parameters = zip(*self.objective.model.named_parameters(), strict=True)
         self.parameters: list[nn.Parameter] = list(parameters)
         self.averaged, self.best = self._copy(), self._copy()
@@ -102,7 +104,13 @@ class Run:
         if not self.objective.validates:
             return
         while self.epoch or (self.rows < rows_wanted and time.monotonic() < deadline and self._may_improve()):
+            batch_size = self.batch_size
             training_loss = self._epoch(rows_wanted, started, on_step)
+            if self.batch_size < batch_size:
+                give_back(self.device)
+                if self.epoch and self.epoch.n_batches == 0:
+                    self.epoch = None
+                    continue
             validation_loss = self._validate()
             if not (math.isfinite(training_loss) and math.isfinite(validation_loss)):
                 self._recover()
@@ -141,9 +149,7 @@ class Run:
             size = self.objective.size(batch)
             try:
                 loss = self._step(batch, dropouts)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
+            except (MemoryError, RuntimeError) as error:
                 self._halve(error)
                 break
             epoch.count(loss, size)
@@ -179,15 +185,15 @@ class Run:
         return loss.detach()
 
     def _halve(self, error: Exception) -> None:
-        """Go on with half the rows per step, after a step that did not fit into memory."""
+        """Go on with half the rows per step, after a step that did not fit into memory; raise any other error again."""
+        if not is_out_of_memory(error):
+            raise error
         if self.batch_size <= FEWEST_BATCH:
-            raise EngineError(
-                f"A training step of {self.batch_size} rows does not fit into the memory of {self.device}. Choose a "
-                "smaller model_size, or another device."
-            ) from error
+            raise error
         self.optimizer.zero_grad(set_to_none=True)
         self.batch_size //= 2
         self.learning_rate /= math.sqrt(2)
+        self.optimizer = self._new_optimizer()  # the step may have left the old one half laid out
         warnings.warn(
             f"A training step did not fit into the memory of {self.device}: training goes on with {self.batch_size} "
             "rows per step.",
@@ -292,11 +298,6 @@ class Run:
     def best_weights(self) -> dict[str, np.ndarray]:
         """Return the best weights by name, rounded to float16: half the bytes, and no loss that a draw could show."""
         return {name: value.half().cpu().numpy() for name, value in zip(self.names, self.best, strict=True)}
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether an allocation failed: on a GPU that is an error of its own, on a CPU one among RuntimeErrors."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def fill(values: list[Tensor] | list[nn.Parameter], given: list[Tensor | None]) -> None:

@@ -24,6 +24,7 @@ from argn_assets.engine.families.argn.layout import (
 )
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.unseen import settle_unseen
+from argn_assets.engine.memory import enough_memory
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, OnStep, Run
 from argn_assets.engine.warm_start import Trained, begin_with
@@ -40,7 +41,7 @@ class Beginning:
     """What a training begins with instead of drawn weights; at most one of the two.
 
     Attributes:
-        warm_start: an artifact of the same columns, what of whose weights still fits is trained on.
+        warm_start: an artifact of the same size, what of whose weights still fits is trained on.
         training_state: bytes of a training that is to be resumed.
     """
 
@@ -96,9 +97,10 @@ def train_model(
     weights: dict[str, np.ndarray] = {}
     history: tuple[EpochRecord, ...] = ()
     if encoded.sub_columns or lengths is not None:
-        with torch.random.fork_rng(devices=[]), flushed_denormals():
-            torch.manual_seed(seed.child("weights").value % 2**63)
-            device = choose_device(config.device)
+        device = choose_device(config.device)
+        with torch.random.fork_rng(devices=[]), flushed_denormals(), enough_memory(device):
+            # Not torch.manual_seed, which would seed a GPU's generators too.
+            torch.default_generator.manual_seed(seed.child("weights").value % 2**63)
             objective = _objective(layout, encoded, context, lengths, config, device)
             carried = None
             if beginning.warm_start is not None:
@@ -110,6 +112,7 @@ def train_model(
             run.train(on_epoch, on_step)
         weights, history = run.best_weights(), tuple(run.history)
         provenance |= {} if run.warm_start is None else {"warm_start": run.warm_start}
+        provenance |= {} if run.batch_size == run.first_batch_size else {"batch_size": run.batch_size}
         weights = settle_unseen(
             weights, encoded, context, is_sequential=lengths is not None, any_order=config.any_order
         )
