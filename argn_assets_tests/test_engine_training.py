@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from argn_assets.engine import EpochProgress, ModelArtifact, train_flat, train_sequential
+from argn_assets.engine import EpochProgress, ModelArtifact, generate_flat, train_flat, train_sequential
 from argn_assets.engine.training_state import TrainingState
 from argn_assets.errors import ArtifactError, ConfigError, EngineError
 from argn_assets_tests.tables_of_truth import customers, shop_orders, visits
@@ -32,6 +32,46 @@ def _stopped_after(n_epochs: int, states: list[bytes]):
         return len(states) == n_epochs
 
     return on_epoch
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_epochs": "3"}, "max_epochs is '3'; it must be a number from 0 up"),
+        ({"max_epochs": None}, "max_epochs is None"),
+        ({"max_epochs": math.nan}, "max_epochs is nan"),
+        ({"max_training_time": "1"}, "max_training_time is '1'"),
+        ({"max_training_time": -1}, "max_training_time is -1"),
+        ({"batch_size": 2.5}, "batch_size is 2.5; it must be a whole number from 1 up, or None"),
+        ({"batch_size": "8"}, "batch_size is '8'"),
+        ({"validation_split": "0.2"}, "validation_split is '0.2'; it must be a number from 0 up and below 1"),
+        ({"validation_split": None}, "validation_split is None"),
+        ({"validation_split": 1}, "validation_split is 1"),
+        ({"random_state": 1.0}, "random_state is 1.0"),
+        ({"device": "cuda:99"}, "device is 'cuda:99', which this machine does not have. It has 'auto', 'cpu'"),
+        ({"device": "meta"}, "device is 'meta'"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_with_their_range(orders, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        train_flat(orders, **(SETTINGS | arguments))
+    with pytest.raises(ConfigError, match=message):
+        train_sequential(orders, tgt_context_key="country", **(SETTINGS | arguments))
+
+
+@pytest.mark.parametrize("window", [0, 2.5, None])
+def test_a_window_is_a_whole_number_of_rows(orders, window):
+    with pytest.raises(ConfigError, match=r"max_sequence_window is .*; it must be a whole number from 1 up"):
+        train_sequential(orders, tgt_context_key="country", **SETTINGS, max_sequence_window=window)
+
+
+def test_without_rows_that_validate_it_is_said_that_columns_have_no_ties():  # E36
+    table = pl.DataFrame({"a": ["x", "y"] * 200, "b": ["x", "y"] * 200})
+    with pytest.warns(UserWarning, match="Of 400 rows none validates, .* no ties between them"):
+        model = train_flat(table, **SETTINGS, validation_split=0)
+    made = generate_flat(model, 2000, random_state=1)
+    assert 0.4 < (made["a"] == made["b"]).mean() < 0.6
+    assert 0.45 < (made["a"] == "x").mean() < 0.55
 
 
 def test_a_stopped_training_gives_an_artifact(orders):

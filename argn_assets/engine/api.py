@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.config import ModelSize, TrainingConfig
+from argn_assets.engine.config import ModelSize, TrainingConfig, check_validation_split
 from argn_assets.engine.context import join_context
 from argn_assets.engine.request import FlatRequest, generation_config, root_seed
 from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
@@ -15,7 +15,6 @@ from argn_assets.engine.run import OnEpoch, OnStep
 from argn_assets.engine.sequence_request import SequenceRequest
 from argn_assets.engine.sequences import sequences_at_once
 from argn_assets.engine.train import Beginning, train_model
-from argn_assets.errors import ConfigError
 from argn_assets.tables.encode import encode_table
 from argn_assets.tables.stats import EncodingTypes, compute_stats
 
@@ -69,7 +68,8 @@ def train_flat(
         max_training_time: minutes, at most; a training that needs four fifths of it or more depends on the clock.
         batch_size: rows per step; None chooses.
         device: `auto`, `cpu`, `cuda:0` …
-        validation_split: share of the rows (of the subjects, with a context key) that only validate, in [0, 1).
+        validation_split: share of the rows (of the subjects, with a context key) that only validate, in [0, 1);
+            with 0 nothing says when to stop, and the model has the shares of each column, and no ties between them.
         any_order: train every order of the columns, so that any of them may be given when generating.
         value_protection: hide what fewer than five to seven distinct subjects share.
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
@@ -85,8 +85,7 @@ def train_flat(
         ConfigError: a setting out of range.
         EngineError: the training cannot go on.
     """
-    if not 0 <= validation_split < 1:
-        raise ConfigError(f"validation_split is {validation_split!r}; it must be from 0 up and below 1.")
+    check_validation_split(validation_split)
     config = TrainingConfig(
         model_size=model_size, max_epochs=max_epochs, max_training_time=max_training_time, batch_size=batch_size,
         any_order=any_order, device=device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from argn_assets.errors import ConfigError
@@ -41,14 +42,24 @@ class TrainingConfig:
             raise ConfigError(f"model_size is {self.model_size!r}; it may be {', '.join(get_args(ModelSize))}.")
         for name in ("max_epochs", "max_training_time"):
             value = getattr(self, name)
-            if not value >= 0:
+            if not (isinstance(value, Real) and value >= 0):
                 raise ConfigError(f"{name} is {value!r}; it must be a number from 0 up.")
-        if self.batch_size is not None and self.batch_size < 1:
+        if self.batch_size is not None and not _is_whole(self.batch_size):
             raise ConfigError(f"batch_size is {self.batch_size!r}; it must be a whole number from 1 up, or None.")
-        if self.max_sequence_window < 1:
+        if not _is_whole(self.max_sequence_window):
             raise ConfigError(
                 f"max_sequence_window is {self.max_sequence_window!r}; it must be a whole number from 1 up."
             )
+
+
+def check_validation_split(share: object) -> None:
+    """Refuse what is no share of the rows; ConfigError names the range."""
+    if not (isinstance(share, Real) and 0 <= share < 1):
+        raise ConfigError(f"validation_split is {share!r}; it must be a number from 0 up and below 1.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and value >= 1
 
 
 def batch_size_for(n_rows: int) -> int:

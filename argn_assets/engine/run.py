@@ -102,6 +102,13 @@ class Run:
         rows_per_epoch = self.objective.rows_per_epoch(self.batch_size)
         rows_wanted = self.config.max_epochs * rows_per_epoch
         if not self.objective.validates:
+            if self.objective.n_rows > 1:
+                warnings.warn(
+                    f"Of {self.objective.n_rows} rows none validates, so nothing says when to stop: the model has the "
+                    "shares of each column, and no ties between them. With a validation_split above 0 and two subjects "
+                    "or more it learns them.",
+                    stacklevel=2,
+                )
             return
         while self.epoch or (self.rows < rows_wanted and time.monotonic() < deadline and self._may_improve()):
             batch_size = self.batch_size

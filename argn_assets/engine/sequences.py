@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.config import ModelSize, TrainingConfig
+from argn_assets.engine.config import ModelSize, TrainingConfig, check_validation_split
 from argn_assets.engine.context import Context, place_of_keys
 from argn_assets.engine.request import generation_config, root_seed
 from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
@@ -75,7 +75,7 @@ def train_sequential(
         max_training_time: minutes, at most; a training that needs four fifths of it or more depends on the clock.
         batch_size: rows (not sequences) per step; None chooses.
         device: `auto`, `cpu`, `cuda:0` …
-        validation_split: share of the sequences that only validate, in [0, 1).
+        validation_split: share of the sequences that only validate, in [0, 1); as in `train_flat`.
         any_order: train every order of the columns of a row, so that any of them may be given when generating.
         value_protection: hide what fewer than five to seven sequences share.
         random_state: the same number gives the same artifact on one CPU at one thread count; None draws one.
@@ -91,8 +91,7 @@ def train_sequential(
         ConfigError: a setting out of range, or no `tgt_context_key`.
         EngineError: the training cannot go on.
     """
-    if not 0 <= validation_split < 1:
-        raise ConfigError(f"validation_split is {validation_split!r}; it must be from 0 up and below 1.")
+    check_validation_split(validation_split)
     if tgt_context_key is None:
         raise ConfigError("train_sequential needs tgt_context_key: the column that names the sequence of each row.")
     config = TrainingConfig(

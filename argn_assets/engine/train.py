@@ -144,9 +144,12 @@ def choose_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.zeros(1, device=chosen).item()  # it is there, and holds numbers
     except (RuntimeError, TypeError, AssertionError, ImportError) as error:
-        raise ConfigError(f"device is {device!r}, which this machine does not have. Use 'auto' or 'cpu'.") from error
+        known = ["auto", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        raise ConfigError(
+            f"device is {device!r}, which this machine does not have. It has {', '.join(map(repr, known))}."
+        ) from error
     return chosen
 
 
