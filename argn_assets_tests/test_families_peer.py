@@ -260,13 +260,79 @@ def test_a_store_a_workspace_and_an_archive_of_either_are_one_model(tmp_path):  
     assert len({ModelArtifact.from_workspace(path).to_bytes() for path in found}) == 1
 
 
-def test_what_is_missing_is_named(tmp_path):  # E7
-    with pytest.raises(ArtifactError, match="There is nothing at"):
-        ModelArtifact.from_workspace(tmp_path / "nowhere")
+NEEDED = (
+    "tgt-stats/stats.json", "ctx-stats/stats.json", "model-data/model-configs.json", "model-data/model-weights.pt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_is_missing_is_named(tmp_path, name):  # E7, E8
     workspace = unpacked(tmp_path)
-    (workspace / "ModelStore" / "model-data" / "model-weights.pt").unlink()
-    with pytest.raises(ArtifactError, match=r"has no model-data/model-weights\.pt.+training has finished"):
+    (workspace / "ModelStore" / name).unlink()
+    with pytest.raises(ArtifactError, match=rf"has no {name}.+training has finished"):
         ModelArtifact.from_workspace(workspace)
+
+
+def test_a_path_that_leads_nowhere_is_named_as_it_was_given(tmp_path):
+    for place in (str(tmp_path / "nowhere"), f"file://{tmp_path}"):
+        with pytest.raises(ArtifactError, match=f"There is nothing at '{place}'"):
+            ModelArtifact.from_workspace(place)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("change", ["empty", "cut", "flipped", "other"])
+def test_a_file_that_changed_is_named(tmp_path, name, change):  # E7, E8
+    path = unpacked(tmp_path) / "ModelStore" / name
+    content = path.read_bytes()
+    half = len(content) // 2
+    flipped = content[:half] + bytes([content[half] ^ 0xFF]) + content[half + 1 :]
+    path.write_bytes({"empty": b"", "cut": content[:half], "flipped": flipped, "other": b"[1]"}[change])
+    with pytest.raises(ArtifactError, match=rf"^{name} of .+(changed|failed)"):
+        ModelArtifact.from_workspace(tmp_path)
+
+
+def changed(folder: Path, name: str, *entry: str) -> Path:
+    """Return a workspace whose JSON file `name` lacks an entry, given by its keys from the outermost."""
+    path = unpacked(folder) / "ModelStore" / name
+    document = json.loads(path.read_text())
+    inner = document
+    for key in entry[:-1]:
+        inner = inner[key]
+    del inner[entry[-1]]
+    path.write_text(json.dumps(document))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        (NEEDED[0], ["columns"]), (NEEDED[0], ["is_sequential"]), (NEEDED[0], ["keys"]),
+        (NEEDED[0], ["no_of_training_records"]), (NEEDED[0], ["columns", "shop", "argn_column"]),
+        (NEEDED[0], ["columns", "items", "max_digits"]), (NEEDED[1], ["columns"]), (NEEDED[1], ["keys"]),
+        (NEEDED[1], ["columns", "city", "codes"]), (NEEDED[2], ["model_units"]),
+        (NEEDED[2], ["enable_flexible_generation"]),
+    ],
+)  # fmt: skip
+def test_an_entry_that_is_missing_is_named_with_its_file(tmp_path, name, entry):  # E8
+    with pytest.raises(ArtifactError, match=rf"^{name} of .+'{entry[-1]}'.+mostlyai-engine 2\.7"):
+        ModelArtifact.from_workspace(changed(tmp_path, name, *entry))
+
+
+def test_a_model_of_another_kind_is_refused_by_its_name(tmp_path):
+    path = unpacked(tmp_path) / "ModelStore" / NEEDED[2]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_id": "MOSTLY_AI/LSTMFromScratch-3m"}))
+    with pytest.raises(
+        ArtifactError, match=r"model-configs\.json of .+'MOSTLY_AI/LSTM.+'; MOSTLY_AI/Small"
+    ):
+        ModelArtifact.from_workspace(tmp_path)
+
+
+def test_an_archive_of_two_models_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "two.tar.gz", "w:gz") as archive:
+        for name in ("flat_m", "flat_s"):
+            archive.add(unpacked(tmp_path / name, name), name)
+    with pytest.raises(ArtifactError, match="holds 2 models, in 'flat_m/ModelStore', 'flat_s/ModelStore'"):
+        ModelArtifact.from_workspace(tmp_path / "two.tar.gz")
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):
@@ -287,13 +353,48 @@ def test_models_of_free_text_are_refused_by_the_column(tmp_path):
 def test_statistics_that_do_not_belong_to_the_weights_are_refused(tmp_path):
     path = unpacked(tmp_path) / "ModelStore" / "tgt-stats" / "stats.json"
     document = json.loads(path.read_text())
-    document["columns"]["shop"]["argn_column"] = "c77"
+    columns = document["columns"]
+    for others in (columns | {"more": columns["shop"] | {"argn_column": "c77"}}, {"shop": columns["shop"]}):
+        path.write_text(json.dumps(document | {"columns": others}))
+        with pytest.raises(ArtifactError, match=r"model-weights\.pt of .+ does not belong to the statistics beside it"):
+            ModelArtifact.from_workspace(tmp_path)
+    columns["shop"]["cardinalities"]["cat"] += 1
     path.write_text(json.dumps(document))
-    with pytest.raises(ArtifactError, match=r"weights do not belong to its statistics: .*c77"):
+    with pytest.raises(ArtifactError, match=r"tgt-stats/stats\.json of .+ Column 'shop' .+ has the cardinalities"):
         ModelArtifact.from_workspace(tmp_path)
-    document["columns"]["shop"]["cardinalities"]["cat"] += 1
+
+
+def test_sequences_of_another_length_do_not_belong_to_the_weights(tmp_path):
+    path = unpacked(tmp_path, "sequential_s") / "ModelStore" / "tgt-stats" / "stats.json"
+    document = json.loads(path.read_text())
+    document["seq_len"]["max"] += 1
     path.write_text(json.dumps(document))
-    with pytest.raises(ArtifactError, match=r"Column 'shop' .+ has the cardinalities"):
+    with pytest.raises(ArtifactError, match=r"sidx_cat\.weight has the shape \[7, 7\], and \[8, 7\] was expected"):
+        ModelArtifact.from_workspace(tmp_path)
+
+
+def cut_rows(weights):
+    name = next(name for name in weights if name.startswith("predictors"))
+    return weights | {name: weights[name][:-1]}
+
+
+WEIGHTS = {
+    "less than is needed": (lambda weights: dict(list(weights.items())[1:]), "is missing"),
+    "more than is needed": (lambda weights: weights | {"more": weights[min(weights)]}, "more belongs to no column"),
+    "of another shape": (cut_rows, r"predictors\..+ has the shape"),
+    "not a number": (lambda weights: {name: weight * np.nan for name, weight in weights.items()}, "not finite"),
+    "none at all": (lambda weights: list(weights.values()), "cannot be read as weights"),
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_weights_that_do_not_fit_are_refused_before_anything_is_generated(tmp_path, kind):  # E8
+    import torch
+
+    path = unpacked(tmp_path) / "ModelStore" / NEEDED[3]
+    change, message = WEIGHTS[kind]
+    torch.save(change(dict(torch.load(path))), path)
+    with pytest.raises(ArtifactError, match=rf"^{NEEDED[3]} of .+{message}"):
         ModelArtifact.from_workspace(tmp_path)
 
 

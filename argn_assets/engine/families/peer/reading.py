@@ -1,17 +1,11 @@
-"""Reads what the peer left on disk: its ModelStore, a workspace that holds one, or either as a `.tar.gz`."""
+"""Reads what the peer left on disk, its statistics and its weights, as an artifact."""
 
 from __future__ import annotations
 
-import io
-import json
-import pickle
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from argn_assets import __version__
@@ -20,24 +14,21 @@ from argn_assets.encodings.base import Stats
 from argn_assets.encodings.peer import stats_of_column
 from argn_assets.encodings.peer.lists import PeerListStats
 from argn_assets.engine.families.peer.family import Peer
+from argn_assets.engine.families.peer.files import CONFIGURATION, CONTEXT, TARGET, WEIGHTS, PeerFiles
 from argn_assets.engine.families.peer.layout import PeerColumn, PeerLayout
+from argn_assets.engine.families.peer.shapes import mismatches
 from argn_assets.engine.keys import IMPORTED
-from argn_assets.errors import ArtifactError
 from argn_assets.schema import ColumnSchema, TableSchema
 from argn_assets.tables.sequences import SequenceLengths
 from argn_assets.tables.stats import TableStats
 
-TARGET, CONTEXT = "tgt-stats/stats.json", "ctx-stats/stats.json"
-CONFIGURATION, WEIGHTS = "model-data/model-configs.json", "model-data/model-weights.pt"
-_STORE = "ModelStore"
-_SIZES = {"Small": "S", "Medium": "M", "Large": "L"}
+_SIZES = {"MOSTLY_AI/Small": "S", "MOSTLY_AI/Medium": "M", "MOSTLY_AI/Large": "L"}
 # The type of a column as words, and as pandas names it: that of the peer's own output.
 _DTYPES = {
     "peer_datetime": ("datetime[ns]", "datetime64[ns]"), "peer_datetime_relative": ("datetime[us]", "datetime64[us]"),
     "int": ("int64", "Int64"), "float": ("float64", "Float64"), "text": ("string", "string"),
 }  # fmt: skip
-# Training with differential privacy leaves the recurrences' weights under other names too.
-_PRIVATE_SUFFIXES = ("ih.weight", "ih.bias", "hh.weight", "hh.bias")
+_MOST_NAMED = 3  # weights that an error lists
 
 
 def read_model(path: str | Path) -> ModelArtifact:
@@ -49,27 +40,32 @@ def read_model(path: str | Path) -> ModelArtifact:
         ArtifactError: there is none, it was not trained, it models free text, or it is of a version that has other
             files; the message names the file or the column.
     """
-    files = _files_at(Path(path))
-    target = _json(files, TARGET, path)
-    context = _json(files, CONTEXT, path) if CONTEXT in files else {"columns": {}}
-    configuration = _json(files, CONFIGURATION, path)
-    tgt_stats = _table_stats(target)
-    ctx_stats = _table_stats(context, target) if context["columns"] else None
+    files = PeerFiles.at(path)
+    target, configuration = files.document(TARGET), files.document(CONFIGURATION)
+    with files.understanding(TARGET):
+        tgt_stats = _table_stats(target)
+        tgt_columns = _columns(target, tgt_stats)
+        most = target["seq_len"]["max"] if target["is_sequential"] else 0
+    model_size, any_order = _configured(files, configuration)
+    context: dict[str, Any] = {"columns": {}}
+    with files.understanding(CONFIGURATION):
+        has_context = any(name.startswith("embedder@ctx") for name in configuration["model_units"])
+    if has_context or CONTEXT in files.contents:
+        context = files.document(CONTEXT)
+    with files.understanding(CONTEXT):
+        ctx_stats = _table_stats(context, target) if context["columns"] else None
+        ctx_columns = _columns(context, ctx_stats)
+        medians = [int(column["seq_len"]["median"]) for column in context["columns"].values() if "seq_len" in column]
     lengths = tgt_stats.lengths or SequenceLengths((1,), (1,), 1, tgt_stats.n_rows)
-    medians = [int(column["seq_len"]["median"]) for column in context["columns"].values() if "seq_len" in column]
-    layout = PeerLayout(
-        _columns(context, ctx_stats),
-        _columns(target, tgt_stats),
-        target["seq_len"]["max"] if target["is_sequential"] else 0,
-    )
-    artifact = ModelArtifact(
-        weights=_weights(files, path),
-        is_sequential=target["is_sequential"],
-        model_size=_SIZES.get(str(configuration.get("model_id")).rpartition("/")[2], "M"),
+    layout = PeerLayout(ctx_columns, tgt_columns, most)
+    return ModelArtifact(
+        weights=_weights(files, layout),
+        is_sequential=most > 0,
+        model_size=model_size,
         network=layout.to_json(),
         tgt_cardinalities=_cardinalities(tgt_stats),
         ctx_cardinalities=_cardinalities(ctx_stats),
-        enable_flexible_generation=configuration.get("enable_flexible_generation", True),
+        enable_flexible_generation=any_order,
         tgt_stats=tgt_stats,
         ctx_stats=ctx_stats,
         tgt_seq_len_min=lengths.least,
@@ -80,86 +76,42 @@ def read_model(path: str | Path) -> ModelArtifact:
         tgt_context_key=tgt_stats.schema.context_key,
         ctx_primary_key=ctx_stats.schema.primary_key if ctx_stats else None,
         family=Peer.NAME,
-        provenance={"argn_assets": __version__, "imported": configuration.get("model_id")},
+        provenance={"argn_assets": __version__, "imported": configuration["model_id"]},
     )
-    _check_weights(artifact)
-    return artifact
 
 
-def _files_at(path: Path) -> dict[str, Callable[[], bytes]]:
-    """Return how to read each file of the ModelStore at `path`, by its name there."""
-    wanted = (TARGET, CONTEXT, CONFIGURATION, WEIGHTS)
-    if path.is_dir():
-        store = path / _STORE if (path / _STORE).is_dir() else path
-        return {name: (store / name).read_bytes for name in wanted if (store / name).is_file()}
-    if not path.is_file():
-        raise ArtifactError(
-            f"There is nothing at {str(path)!r}. Give the peer's ModelStore, its workspace, or a .tar.gz of it."
+def _configured(files: PeerFiles, configuration: dict[str, Any]) -> tuple[str, bool]:
+    """Return the model's size, and whether it was trained in any order."""
+    model_id = configuration.get("model_id")
+    if model_id not in _SIZES:
+        raise files.unreadable(
+            CONFIGURATION, f"names the model {model_id!r}; {', '.join(_SIZES)} can be imported, and no other."
         )
-    try:
-        with tarfile.open(path) as archive:
-            members = {member.name.removeprefix("./"): member for member in archive if member.isfile()}
-            found = {name: m for name in wanted for known, m in members.items() if f"/{known}".endswith(f"/{name}")}
-            contents = {name: archive.extractfile(member).read() for name, member in found.items()}  # type: ignore[union-attr]
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ArtifactError(
-            f"{str(path)!r} cannot be read as a .tar.gz: {error}. Pack the ModelStore again."
-        ) from error
-    return {name: io.BytesIO(content).getvalue for name, content in contents.items()}
+    with files.understanding(CONFIGURATION):
+        return _SIZES[model_id], bool(configuration["enable_flexible_generation"])
 
 
-def _json(files: dict[str, Callable[[], bytes]], name: str, path: str | Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(_content(files, name, path))
-    except ValueError as error:
-        raise ArtifactError(f"{name} of {str(path)!r} is not JSON: {error}. The file was cut or changed.") from error
-    return document
-
-
-def _content(files: dict[str, Callable[[], bytes]], name: str, path: str | Path) -> bytes:
-    if name not in files:
-        raise ArtifactError(
-            f"{str(path)!r} has no {name}. Give a ModelStore of mostlyai-engine 2.7 whose training has finished, its "
-            "workspace, or a .tar.gz of either."
+def _weights(files: PeerFiles, layout: PeerLayout) -> dict[str, NDArray[np.float16] | NDArray[np.float32]]:
+    """Return the weights by the peer's names, of the shapes that the columns ask for."""
+    weights = files.weights()
+    wrong = mismatches(layout, {name: weight.shape for name, weight in weights.items()})
+    if wrong:
+        more = f"; and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+        raise files.unreadable(
+            WEIGHTS,
+            f"does not belong to the statistics beside it: {'; '.join(wrong[:_MOST_NAMED])}{more}. Models of "
+            "mostlyai-engine 2.7 can be imported.",
         )
-    return files[name]()
-
-
-def _weights(
-    files: dict[str, Callable[[], bytes]], path: str | Path
-) -> dict[str, NDArray[np.float16] | NDArray[np.float32]]:
-    """Return the weights by the peer's names; nothing in the file is executed."""
-    content = _content(files, WEIGHTS, path)
-    try:
-        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return {
-            name: weight.to(torch.float32).numpy().copy()
-            for name, weight in weights.items()
-            if not name.endswith(_PRIVATE_SUFFIXES)
-        }
-    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
-        raise ArtifactError(
-            f"{WEIGHTS} of {str(path)!r} cannot be read as weights: {type(error).__name__}. It was cut or changed."
-        ) from error
-
-
-def _check_weights(artifact: ModelArtifact) -> None:
-    """Load the network once; ArtifactError where weights are missing or of other shapes than the columns ask for."""
-    load = Peer.load_sequential if artifact.is_sequential else Peer.load_flat
-    try:
-        load(artifact, torch.device("cpu"))
-    except (KeyError, RuntimeError) as error:
-        raise ArtifactError(
-            f"The peer's weights do not belong to its statistics: {error}. Models of mostlyai-engine 2.7 can be "
-            "imported."
-        ) from error
+    return {**weights}
 
 
 def _table_stats(document: dict[str, Any], target: dict[str, Any] | None = None) -> TableStats:
     """Return our statistics of a table; of a context the number of rows stands in the target's."""
     target = target or document
-    keys = document.get("keys", {})
-    columns = {name: stats_of_column(name, column) for name, column in document["columns"].items()}
+    keys = document["keys"]
+    # Of a column without a single row, as in sequences that are all empty, the peer knows and models nothing.
+    known = {name: column for name, column in document["columns"].items() if set(column) != {"encoding_type"}}
+    columns = {name: stats_of_column(name, column) for name, column in known.items()}
     schemas = [
         ColumnSchema(name=key, dtype="string", frame_dtype="string", role="key", reason=IMPORTED)
         for key in dict.fromkeys(keys.values())
