@@ -65,7 +65,7 @@ def test_sequences_without_rows_count_as_one_row():  # O20
     context.validation[:] = [False, True, False, True]
     # Two cells of lengths, one key each; of the rows that validate, two are of sequences and one is empty.
     shares = np.log([0.5, 0.5]).sum() + 2 * np.log(3 / 4)
-    assert loss_of_marginals(encoded, stats.lengths, context) == pytest.approx(-shares / 3)
+    assert loss_of_marginals(encoded, stats.lengths.with_empty(), context) == pytest.approx(-shares / 3)
 
 
 def test_without_rows_on_both_sides_there_is_nothing_to_say():

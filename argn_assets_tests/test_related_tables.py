@@ -137,6 +137,32 @@ def test_what_one_customer_has_in_many_orders_stays_hidden():
         assert b"xx" not in stats.own.to_bytes()
 
 
+def test_how_many_items_one_customer_has_in_each_order_stays_hidden():
+    tables = family_shop()
+    orders, items = tables["orders"], tables["items"]
+    (one,) = orders.filter(channel="app")["customer"].head(1)
+    his = items["order"].is_in(orders.filter(customer=one)["number"].implode())
+    stats = compute_table_stats(shop(), "items", tables | {"items": pl.concat([items, *[items.filter(his)] * 9])})
+    assert stats.own.lengths.highs == (1, 3)  # his four orders have 30 items each
+
+
+@pytest.mark.parametrize(("n_empty", "least"), [(0, 1), (4, 1), (7, 0)])
+def test_that_few_customers_have_no_orders_stays_hidden(n_empty, least):
+    tables = family_shop()
+    buyers = tables["customers"].filter(pl.col("id").is_in(tables["orders"]["customer"].implode()))
+    new = pl.DataFrame({"id": range(n_empty), "segment": "new", "country": "DE"}, buyers.schema)
+    stats = compute_table_stats(shop(), "orders", tables | {"customers": pl.concat([buyers, new])})
+    assert stats.own.lengths.least == least
+
+
+def test_orders_without_items_are_rare_where_few_customers_have_them():
+    tables = family_shop()
+    (one,) = tables["orders"].filter(channel="app")["customer"].head(1)
+    empty = pl.DataFrame({"number": [f"order-x{i}" for i in range(20)], "customer": one, "channel": "app", "place": 1})
+    orders = pl.concat([tables["orders"], empty.cast(tables["orders"].schema)])
+    assert compute_table_stats(shop(), "items", tables | {"orders": orders}).own.lengths.least == 1
+
+
 def test_what_is_given_of_a_sequence_is_the_parent_and_its_ancestors():
     tables, spec = family_shop(40), shop()
     given = context_table(spec, tables, "items")

@@ -109,6 +109,20 @@ def test_every_cell_of_lengths_and_both_ends_are_shared_by_enough_subjects(lengt
         assert cells.lows == cells.highs == tuple(sorted(set(lengths)))
 
 
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 40)), min_size=1, max_size=200), st.integers(1, 199))
+def test_lengths_are_shared_by_enough_subjects_who_may_have_several_sequences(sequences, cut):  # E23 E5
+    lengths, subjects = np.array(sequences).T
+    keys = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
+    of_row = subjects[keys.astype(np.int64)].astype(np.uint64)
+    cells = combine_lengths([count_lengths(keys, of_row)], Protection(5))
+    counted = np.clip(lengths, cells.least, cells.most)
+    if len(set(subjects)) >= 5 and cells.most > 1:
+        for low, high in zip(cells.lows, cells.highs, strict=True):
+            assert len(set(subjects[(low <= counted) & (counted <= high)])) >= 5
+    parts = [count_lengths(keys[own], of_row[own]) for own in (of_row < cut % 40, of_row >= cut % 40) if own.any()]
+    assert combine_lengths(parts[::-1], Protection(5)) == cells
+
+
 @pytest.mark.parametrize("n_subjects", [1, 4])
 def test_with_fewer_subjects_than_protection_asks_for_every_length_is_hidden(n_subjects):  # E36
     counts = [count_lengths(np.repeat(np.arange(n_subjects, dtype=np.uint64), 9))]

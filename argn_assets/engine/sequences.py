@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.config import ModelSize, TrainingConfig, check_validation_split
@@ -20,7 +21,8 @@ from argn_assets.errors import ConfigError, DataError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.siblings import compute_context_stats
-from argn_assets.tables.stats import EncodingTypes, compute_stats
+from argn_assets.tables.split import row_keys
+from argn_assets.tables.stats import EncodingTypes, compute_stats, with_empty_sequences
 
 if TYPE_CHECKING:
     from argn_assets.schema import ColumnRole
@@ -119,6 +121,9 @@ def train_sequential(
         codes = encode_table(table, ctx_stats, seed=root.value, validation_split=validation_split)
         context = Context(table, codes, ctx_stats)
         encoded = sequences_of_context(encoded, context, tgt_context_key)
+        stats = with_empty_sequences(
+            stats, row_keys(table, ctx_key)[_without_rows(encoded)], value_protection=value_protection, seed=root.value
+        )
     return train_model(
         encoded, stats, config, root, on_epoch=on_epoch, on_step=on_step,
         context=context.encoded if context else None, context_stats=context.stats if context else None,
@@ -146,6 +151,13 @@ def sequences_of_context(encoded: EncodedTable, context: Context, context_key: s
         keys=None,
         offsets=np.append(0, np.cumsum(sizes)),
     )
+
+
+def _without_rows(encoded: EncodedTable) -> NDArray[np.bool_]:
+    """Return which sequences have no rows, [G]."""
+    assert encoded.offsets is not None, "a table with a context key has sequences"
+    without: NDArray[np.bool_] = np.diff(encoded.offsets) == 0
+    return without
 
 
 def generate_sequential(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,10 +88,9 @@ def train_model(
     """
     if encoded.n_rows == 0:
         raise DataError("The encoded table has no rows. Training needs at least one.")
-    lengths = _lengths(encoded, stats)
+    lengths = stats.lengths if encoded.offsets is not None else None
     layout = _layout(encoded, context, lengths, config)
     row = layout if isinstance(layout, NetworkLayout) else layout.row
-    given_stats = stats if lengths is None else dataclasses.replace(stats, lengths=lengths)
     provenance: dict[str, Any] = {"argn_assets": __version__, "seed": seed.value, "n_rows": encoded.n_rows}
     weights: dict[str, np.ndarray] = {}
     history: tuple[EpochRecord, ...] = ()
@@ -104,7 +102,7 @@ def train_model(
             objective = _objective(layout, encoded, context, lengths, config, device)
             carried = None
             if beginning.warm_start is not None:
-                trained = Trained(layout, config.model_size, encoded, given_stats, context, context_stats)
+                trained = Trained(layout, config.model_size, encoded, stats, context, context_stats)
                 carried = begin_with(objective.model, trained, beginning.warm_start)
             run = Run(objective, config, row.width, seed, device, carried)
             if beginning.training_state is not None:
@@ -124,7 +122,7 @@ def train_model(
         tgt_cardinalities={s.name: s.cardinality for s in encoded.sub_columns},
         ctx_cardinalities=_context_cardinalities(context) if context else {},
         enable_flexible_generation=config.any_order,
-        tgt_stats=given_stats,
+        tgt_stats=stats,
         ctx_stats=context_stats,
         tgt_seq_len_min=lengths.least if lengths else 1,
         tgt_seq_len_max=lengths.most if lengths else 1,
@@ -151,13 +149,6 @@ def choose_device(device: str) -> torch.device:
             f"device is {device!r}, which this machine does not have. It has {', '.join(map(repr, known))}."
         ) from error
     return chosen
-
-
-def _lengths(encoded: EncodedTable, stats: TableStats) -> SequenceLengths | None:
-    """Return the cells of lengths, with one for empty sequences where there are any; None for a flat table."""
-    if encoded.offsets is None or stats.lengths is None:
-        return None
-    return stats.lengths.with_empty() if (np.diff(encoded.offsets) == 0).any() else stats.lengths
 
 
 def _sibling_lengths(context_stats: TableStats | None) -> list[SequenceLengths]:

@@ -90,8 +90,11 @@ def given_table(spec: DatasetSpec, name: str, tables: Tables) -> pl.DataFrame:
 
 def compute_table_stats(spec: DatasetSpec, name: str, tables: Tables) -> WithContext[TableStats]:
     """Return the statistics of a table, and of its context; rare is what few subjects share, at any depth."""
-    from argn_assets.tables import compute_stats
+    import numpy as np
+
+    from argn_assets.tables import compute_stats, with_empty_sequences
     from argn_assets.tables.siblings import compute_context_stats
+    from argn_assets.tables.split import row_keys
 
     declared, context = spec.tables[name], spec.tables[name].context
     subjects = subject_keys(spec, tables)
@@ -114,6 +117,14 @@ def compute_table_stats(spec: DatasetSpec, name: str, tables: Tables) -> WithCon
         subjects=subjects[context.table],
         value_protection=spec.value_protection,
         seed=_seed(spec, "context stats", name),
+    )
+    parents = row_keys(tables[context.table], spec.tables[context.table].primary_key)
+    is_empty = ~np.isin(parents, row_keys(tables[name], context.key))
+    own = with_empty_sequences(
+        own,
+        subjects[context.table][is_empty],
+        value_protection=spec.value_protection,
+        seed=_seed(spec, "stats", name),
     )
     return WithContext(own, given)
 

@@ -25,8 +25,8 @@ class Stage:
 
 
 RAW_TABLES = Stage(asset="raw_tables", index=0, version=3, operation="read_tables")
-TABLE_STATS = Stage(asset="table_stats", index=1, version=3, operation="compute_stats")
-ENCODED_TABLES = Stage(asset="encoded_tables", index=2, version=4, operation="encode_table")
+TABLE_STATS = Stage(asset="table_stats", index=1, version=4, operation="compute_stats")
+ENCODED_TABLES = Stage(asset="encoded_tables", index=2, version=5, operation="encode_table")
 TRAINED_ARTIFACT = Stage(asset="trained_artifact", index=3, version=5, operation="train_table")
 SYNTHETIC_TABLES = Stage(asset="synthetic_tables", index=4, version=3, operation="generate_table")
 QUALITY_REPORT = Stage(asset="quality_report", index=5, version=3, operation="compare_tables")

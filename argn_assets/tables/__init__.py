@@ -9,6 +9,7 @@ from argn_assets.tables.stats import (
     combine_partial_stats,
     compute_partial_stats,
     compute_stats,
+    with_empty_sequences,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "encode_table",
     "infer_encodings",
     "validation_mask",
+    "with_empty_sequences",
 ]

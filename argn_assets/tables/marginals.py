@@ -44,8 +44,7 @@ def loss_of_marginals(
         n_empty = [int((context.validation == which).sum() - (validates == which).sum()) for which in (False, True)]
         sizes = np.append(sizes, np.zeros(sum(n_empty), dtype=np.int64))
         validates = np.append(validates, np.repeat([False, True], n_empty))
-    cells = lengths.with_empty() if (sizes == 0).any() else lengths
-    loss = _cross_entropy(cells.cell_of(sizes), validates, len(cells.lows), LENGTH_SMOOTHING)
+    loss = _cross_entropy(lengths.cell_of(sizes), validates, len(lengths.lows), LENGTH_SMOOTHING)
     places = np.arange(encoded.n_rows) - np.repeat(encoded.offsets[:-1], np.diff(encoded.offsets))
     loss += _loss_of_rows(encoded, places < lengths.most)
     n_rows = int(np.maximum(1, sizes[validates]).sum())

@@ -23,7 +23,7 @@ from argn_assets.tables.infer import check_declared
 from argn_assets.tables.pattern import count_patterns
 from argn_assets.tables.roles import check_modelled, roles_of
 from argn_assets.tables.sequence_times import count_sequence_texts
-from argn_assets.tables.sequences import count_lengths
+from argn_assets.tables.sequences import LengthCounts, count_lengths
 from argn_assets.tables.split import row_keys
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class PartialStats:
         columns: the partial of every column that is modelled or made anew in its form.
         n_rows: rows of the batch.
         subjects: up to seven distinct subjects, as hashes, ascending; None where each row is a subject.
-        lengths: how many keys of sequences have 0, 1, 2 … rows, [L + 1]; None where there are no sequences.
+        lengths: how long its sequences are; None where there are none.
         is_sequential: the rows of a subject are a sequence.
         valueless: columns without any value in the batch: their type is that of the other batches.
     """
@@ -50,7 +50,7 @@ class PartialStats:
     columns: dict[str, Any]
     n_rows: int
     subjects: tuple[int, ...] | None = None
-    lengths: NDArray[np.int64] | None = None
+    lengths: LengthCounts | None = None
     is_sequential: bool = True
     valueless: frozenset[str] = frozenset()
 
@@ -105,6 +105,7 @@ def compute_partial_stats(
         columns=columns, frame_kind=frame_kind(batch), primary_key=primary_key, context_key=context_key
     )
     keys = row_keys(table, context_key) if context_key is not None else None
+    lengths = count_lengths(keys, subjects) if keys is not None else None
     subjects = keys if subjects is None else subjects
     sequences = keys if in_sequences else None
     partials = {
@@ -113,7 +114,6 @@ def compute_partial_stats(
     }
     partials |= {n: count_patterns(table[n], subjects) for n, role in roles.items() if role == "pattern"}
     fewest = _fewest(subjects) if subjects is not None else None
-    lengths = count_lengths(keys) if keys is not None else None
     valueless = frozenset(name for name in table.columns if table[name].null_count() == len(table))
     return PartialStats(schema, partials, len(table), fewest, lengths, in_sequences, valueless)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from argn_assets.encodings.protection import Protection
+from argn_assets.encodings.protection import Protection, smallest_per_group
 from argn_assets.seeds import mix64
 
 _STEP = np.uint64(0xD1342543DE82EF95)  # an odd number far from mix64's own increment: steps of a sequence never collide
@@ -96,41 +96,92 @@ def step_keys(keys: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[n
     return step_key(np.repeat(keys, sizes), places)
 
 
-def count_lengths(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return how many keys have 0, 1, 2 … rows, [L + 1]."""
-    return np.bincount(np.unique(keys, return_counts=True)[1])
+@dataclass(frozen=True, slots=True)
+class LengthCounts:
+    """How long the sequences of one batch are.
+
+    Attributes:
+        keys: how many keys have 0, 1, 2 … rows, [L + 1].
+        lengths, subjects: up to seven subjects of each length, as pairs in the order of the lengths, [P]; None where
+            every key is a subject of its own.
+    """
+
+    keys: NDArray[np.int64]
+    lengths: NDArray[np.int64] | None = None
+    subjects: NDArray[np.uint64] | None = None
+
+    @classmethod
+    def of_all(cls, parts: Sequence[LengthCounts]) -> LengthCounts:
+        """Return the counts of all batches, of which each subject is in one."""
+        total = np.zeros(max(len(part.keys) for part in parts), dtype=np.int64)
+        for part in parts:
+            total[: len(part.keys)] += part.keys
+        lengths = [part.lengths for part in parts if part.lengths is not None]
+        subjects = [part.subjects for part in parts if part.subjects is not None]
+        if not lengths:
+            return cls(total)
+        return cls(total, *smallest_per_group(np.concatenate(lengths), np.concatenate(subjects)))
+
+    def reach(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return how many subjects have a sequence of at most, and of at least, 0, 1, 2 … rows, [L + 1] each."""
+        shortest = longest = self.keys
+        if self.lengths is not None and self.subjects is not None:
+            first = np.unique(self.subjects, return_index=True)[1]
+            last = len(self.subjects) - 1 - np.unique(self.subjects[::-1], return_index=True)[1]
+            shortest, longest = (np.bincount(self.lengths[at], minlength=len(self.keys)) for at in (first, last))
+        return np.cumsum(shortest), np.cumsum(longest[::-1])[::-1]
+
+    def n_subjects(self, low: int, high: int) -> int:
+        """Return how many subjects have a sequence of `low` to `high` rows; of many, seven at least."""
+        if self.lengths is None or self.subjects is None:
+            return int(self.keys[low : high + 1].sum())
+        return len(np.unique(self.subjects[slice(*np.searchsorted(self.lengths, [low, high + 1]))]))
 
 
-def combine_lengths(counts: Iterable[NDArray[np.int64]], protection: Protection) -> SequenceLengths:
+def count_lengths(keys: NDArray[np.uint64], subjects: NDArray[np.uint64] | None = None) -> LengthCounts:
+    """Count how long sequences are, of the key of each row, [N].
+
+    `subjects` says whom each row is about, [N], where its key does not.
+    """
+    _, first, sizes = np.unique(keys, return_index=True, return_counts=True)
+    if subjects is None:
+        return LengthCounts(np.bincount(sizes))
+    return LengthCounts(np.bincount(sizes), *smallest_per_group(sizes.astype(np.int64), subjects[first]))
+
+
+def combine_lengths(parts: Iterable[LengthCounts], protection: Protection) -> SequenceLengths:
     """Return the lengths that protection allows to show: rare ones share a cell, from which any length may be drawn.
 
     >>> from argn_assets.encodings.protection import UNPROTECTED
-    >>> combine_lengths([np.array([0, 2, 1]), np.array([0, 0, 0, 1])], UNPROTECTED)
+    >>> combine_lengths([LengthCounts(np.array([0, 2, 1])), LengthCounts(np.array([0, 0, 0, 1]))], UNPROTECTED)
     SequenceLengths(lows=(1, 2, 3), highs=(1, 2, 3), median=1, n_keys=4)
     """
-    parts = list(counts)
-    total = np.zeros(max(map(len, parts)), dtype=np.int64)
-    for part in parts:
-        total[: len(part)] += part
-    as_short, as_long = np.cumsum(total), np.cumsum(total[::-1])[::-1]
+    counts = LengthCounts.of_all(list(parts))
+    total, longest = counts.keys, len(counts.keys) - 1
+    n_keys = int(total.sum())
     threshold = max(1, protection.threshold)
+    as_short, as_long = counts.reach()
     within = np.flatnonzero((as_short >= threshold) & (as_long >= threshold))
     if len(within) == 0:
-        return SequenceLengths((1,), (1,), 1, int(total.sum()))
+        return SequenceLengths((1,), (1,), 1, n_keys)
     # An extreme that too few reach is a person: longer and shorter sequences count as the ends of what may be shown.
     least, most = int(within[0]), int(within[-1])
-    total[least], total[most] = as_short[least], as_long[most]
-    seen = [length for length in range(least, most + 1) if total[length]]
-    fewest = max(threshold, -(-int(as_short[-1]) // MOST_CELLS) if len(seen) > MOST_CELLS else 1)
-    cells = [(least, least, 0)]  # low, high, keys
+    seen = [length for length in range(least, most + 1) if total[length] or length in (least, most)]
+    fewest = -(-n_keys // MOST_CELLS) if len(seen) > MOST_CELLS else 1
+
+    def with_ends(low: int, high: int) -> tuple[int, int]:
+        return 0 if low == least else low, longest if high == most else high
+
+    def is_full(low: int, high: int) -> bool:
+        low, high = with_ends(low, high)
+        return int(total[low : high + 1].sum()) >= fewest and counts.n_subjects(low, high) >= threshold
+
+    cells = [(least, least)]
     for length in seen:
-        low, _, n_keys = cells[-1]
-        if n_keys < fewest:
-            cells[-1] = (low, length, n_keys + int(total[length]))
-        else:
-            cells.append((length, length, int(total[length])))
-    if len(cells) > 1 and cells[-1][2] < threshold:
-        cells[-2:] = [(cells[-2][0], most, cells[-2][2])]
-    lows, highs, _ = zip(*cells, strict=True)
-    median = int(np.searchsorted(as_short, (as_short[-1] + 1) // 2))
-    return SequenceLengths(lows, highs, min(max(median, least), most), int(as_short[-1]))
+        low, high = cells[-1]
+        cells[-1:] = [(low, high), (length, length)] if is_full(low, high) and length > high else [(low, length)]
+    if len(cells) > 1 and counts.n_subjects(*with_ends(*cells[-1])) < threshold:
+        cells[-2:] = [(cells[-2][0], most)]
+    lows, highs = zip(*cells, strict=True)
+    median = int(np.searchsorted(np.cumsum(total), (n_keys + 1) // 2))
+    return SequenceLengths(lows, highs, min(max(median, least), most), n_keys)

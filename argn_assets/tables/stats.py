@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EncodingTypes", "PartialStats", "TableStats", "combine_partial_stats", "compute_partial_stats", "compute_stats",
+    "with_empty_sequences",
 ]  # fmt: skip
 
 FEWEST_SUBJECTS = 5  # below it, protection hides everything
@@ -105,9 +106,30 @@ def combine_partial_stats(
     if value_protection:
         _warn_of_few_subjects(partials, n_rows)
         schema = _without_hidden_categories(schema, columns)
-    lengths = [p.lengths for p in partials if p.lengths is not None]
-    protection = Protection.drawn(Seed(seed), "sequence length") if value_protection else UNPROTECTED
-    return TableStats(schema, columns, n_rows, combine_lengths(lengths, protection) if lengths else None, patterns)
+    parts = [p.lengths for p in partials if p.lengths is not None]
+    lengths = combine_lengths(parts, _protection_of_lengths(value_protection, seed)) if parts else None
+    return TableStats(schema, columns, n_rows, lengths, patterns)
+
+
+def with_empty_sequences(
+    stats: TableStats, subjects: NDArray[np.uint64], *, value_protection: bool = False, seed: int = 0
+) -> TableStats:
+    """Return statistics of sequences that may be empty, where enough subjects have one without rows.
+
+    Args:
+        stats: of the rows.
+        subjects: whom each sequence without rows is about, [E].
+        value_protection: as for `compute_stats`.
+        seed: as for `compute_stats`.
+    """
+    fewest = max(1, _protection_of_lengths(value_protection, seed).threshold)
+    if stats.lengths is None or len(np.unique(subjects)) < fewest:
+        return stats
+    return dataclasses.replace(stats, lengths=stats.lengths.with_empty())
+
+
+def _protection_of_lengths(value_protection: bool, seed: int) -> Protection:
+    return Protection.drawn(Seed(seed), "sequence length") if value_protection else UNPROTECTED
 
 
 def _warn_of_columns(choices: Sequence[ColumnChoice]) -> None:
