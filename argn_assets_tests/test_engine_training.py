@@ -89,6 +89,37 @@ def test_what_was_trained_on_other_columns_is_refused_with_the_reason(orders):
         train_flat(orders, **SETTINGS, training_state=states[-1], warm_start=other)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"random_state": 2}, "seed was 1 and is 2"),
+        ({"batch_size": 16}, "batch_size was None and is 16"),
+        ({"any_order": False}, "any_order was True and is False"),
+        ({"validation_split": 0.5}, "its rows were others, or others of them validated"),
+        ({"data": shop_orders(400).reverse()}, "its rows were others, or others of them validated"),
+    ],
+)
+def test_a_training_goes_on_with_nothing_but_its_own_rows_and_settings(change, told):  # E35
+    states: list[bytes] = []
+    table = shop_orders(400).select("price", "country", "gift")
+    train_flat(table, **SETTINGS, on_epoch=_stopped_after(1, states))
+    if "data" in change:
+        change = {"data": change["data"].select(table.columns)}
+    with pytest.raises(ConfigError, match=f"The training state is of another training: {told}. Pass what"):
+        train_flat(**({"data": table} | SETTINGS | change), training_state=states[0])
+
+
+@pytest.mark.parametrize("train", [train_flat, train_sequential])
+def test_a_training_without_a_seed_goes_on_with_the_one_it_drew(train):  # E35
+    states: list[bytes] = []
+    table, settings = visits(customers(60)).drop("visit"), {"tgt_context_key": "customer", "max_epochs": 3}
+    whole = train(table, **settings, on_epoch=lambda progress: states.append(progress.training_state()))
+    assert train(table, **settings, training_state=states[0]).to_bytes() == whole.to_bytes()
+    longer = train(table, **settings | {"max_epochs": 5}, training_state=states[2])
+    assert longer.history[:3] == whole.history
+    assert len(longer.history) == 5
+
+
 @pytest.mark.parametrize("cut", [0, 5, 40, -1])
 def test_a_training_state_that_was_cut_is_refused(orders, cut):
     states: list[bytes] = []

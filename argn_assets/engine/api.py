@@ -78,7 +78,7 @@ def train_flat(
         warm_start: artifact of an earlier training of the same size; its weights go on as far as columns and their
             codes mean what they meant; `provenance["warm_start"]` says which do not.
         training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the
-            same data and settings.
+            same data and settings; time and epochs may be others. Its seed stands where `random_state` is None.
     Raises:
         DataError: no rows, or context keys that do not match.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -90,7 +90,7 @@ def train_flat(
         model_size=model_size, max_epochs=max_epochs, max_training_time=max_training_time, batch_size=batch_size,
         any_order=any_order, device=device,
     )  # fmt: skip
-    root = root_seed(random_state)
+    root = root_seed(random_state, training_state)
     stats = compute_stats(
         data, encoding_types, tgt_context_key, primary_key, column_roles=column_roles, is_sequential=False,
         value_protection=value_protection, seed=root.value,

@@ -19,6 +19,7 @@ from argn_assets.engine.given import check_given, given_from_seed, restore_seed,
 from argn_assets.engine.keys import key_columns, stats_of_request, unmodelled_columns
 from argn_assets.engine.rules import DrawRules, with_marks
 from argn_assets.engine.train import choose_device
+from argn_assets.engine.training_state import TrainingState
 from argn_assets.errors import ConfigError, DataError, SchemaError, UserError
 from argn_assets.schema import SubColumn, TableSchema, full_sub_columns
 from argn_assets.seeds import Seed
@@ -32,8 +33,15 @@ if TYPE_CHECKING:
     from argn_assets.tables.frames import Frame
 
 
-def root_seed(random_state: int | None) -> Seed:
-    """Return the seed of a call: the given one, or one drawn anew; ConfigError for what is no whole number."""
+def root_seed(random_state: int | None, training_state: bytes | None = None) -> Seed:
+    """Return the seed of a call: the given one, that of the training to be resumed, or one drawn anew.
+
+    Raises:
+        ConfigError: it is no whole number.
+        ArtifactError: the training state cannot be read.
+    """
+    if random_state is None and training_state is not None:
+        return Seed(TrainingState.from_bytes(training_state).identity.seed)
     if random_state is None:
         return Seed(secrets.randbits(63))
     if not isinstance(random_state, Integral):
@@ -65,7 +73,7 @@ class FlatRequest:
         self.artifact, self.rules = artifact, rules
         self.stats = stats_of_request(artifact, ctx_data, seed_data)
         self.context = given_context(artifact, ctx_data)
-        self.seed_table = seeds_in_types(to_polars(seed_data) if seed_data is not None else None, self.stats.schema)
+        self.seed_table = seeds_in_types(to_polars(seed_data) if seed_data is not None else None, self.stats)
         if self.seed_table is not None:
             check_given(artifact, self.seed_table)  # refused here, not at the first batch
             self.context = context_by_key(artifact, self.context, self.seed_table) or self.context

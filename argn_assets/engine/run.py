@@ -20,7 +20,7 @@ from argn_assets.engine.families.argn.flat import Dropouts
 from argn_assets.engine.families.argn.layout import Width
 from argn_assets.engine.memory import give_back, is_out_of_memory
 from argn_assets.engine.objectives import Objective
-from argn_assets.engine.training_state import Schedule, TrainingState
+from argn_assets.engine.training_state import Identity, Schedule, TrainingState
 from argn_assets.errors import ConfigError, EngineError
 from argn_assets.seeds import Seed
 
@@ -69,6 +69,7 @@ class Run:
         width: layer widths, which say how much dropout there is.
         seed: decides the order of rows and columns, and dropout.
         device: where it computes.
+        identity: what its states are of.
         warm_start: what of an artifact it began with, for people; None where it began with drawn weights.
     """
 
@@ -77,6 +78,7 @@ class Run:
     width: Width
     seed: Seed
     device: torch.device
+    identity: Identity
     warm_start: str | None = None
     history: list[EpochRecord] = field(default_factory=list)
     best_loss: float = math.inf
@@ -280,14 +282,15 @@ class Run:
             best_loss,
         )
         kept = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        return TrainingState(schedule, tuple(self.history), kept, counts, self.warm_start).to_bytes()
+        return TrainingState(self.identity, schedule, tuple(self.history), kept, counts, self.warm_start).to_bytes()
 
     @torch.no_grad()
     def resume(self, data: bytes) -> None:
-        """Go on where `training_state` was made; ConfigError if it belongs to another network."""
+        """Go on where `training_state` was made; ConfigError if it belongs to another training."""
         state = TrainingState.from_bytes(data)
         for values, kind in ((self.parameters, "weight"), (self.averaged, "averaged"), (self.best, "best")):
             fill(values, [state.tensors.get(f"{kind}.{name}") for name in self.names])
+        state.identity.check_same(self.identity)
         for name, parameter in zip(self.names, self.parameters, strict=True):
             parts = {p: state.tensors.get(f"{p}.{name}") for p in ("step", "exp_avg", "exp_avg_sq")}
             # The optimizer's step counter stays where it was made, the moments go where the weights are.

@@ -86,7 +86,7 @@ def train_sequential(
         warm_start: artifact of an earlier training of the same size; its weights go on as far as columns and their
             codes mean what they meant; `provenance["warm_start"]` says which do not.
         training_state: what `EpochProgress.training_state()` or that of `on_step` gave, to go on from there with the
-            same data and settings.
+            same data and settings; time and epochs may be others. Its seed stands where `random_state` is None.
     Raises:
         DataError: no rows, rows without a key, or keys that `ctx_data` lacks.
         SchemaError: a column is missing or has a type that no encoding takes.
@@ -100,7 +100,7 @@ def train_sequential(
         model_size=model_size, max_epochs=max_epochs, max_training_time=max_training_time, batch_size=batch_size,
         max_sequence_window=max_sequence_window, any_order=any_order, device=device,
     )  # fmt: skip
-    root = root_seed(random_state)
+    root = root_seed(random_state, training_state)
     stats = compute_stats(
         tgt_data, tgt_encoding_types, tgt_context_key, tgt_primary_key, column_roles=column_roles,
         value_protection=value_protection, seed=root.value,

@@ -26,6 +26,7 @@ from argn_assets.engine.families.argn.unseen import settle_unseen
 from argn_assets.engine.memory import enough_memory
 from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, OnStep, Run
+from argn_assets.engine.training_state import Identity
 from argn_assets.engine.warm_start import Trained, begin_with
 from argn_assets.errors import ConfigError, DataError
 from argn_assets.schema import full_sub_columns
@@ -104,7 +105,8 @@ def train_model(
             if beginning.warm_start is not None:
                 trained = Trained(layout, config.model_size, encoded, stats, context, context_stats)
                 carried = begin_with(objective.model, trained, beginning.warm_start)
-            run = Run(objective, config, row.width, seed, device, carried)
+            identity = Identity.of(encoded, context, config, seed)
+            run = Run(objective, config, row.width, seed, device, identity, carried)
             if beginning.training_state is not None:
                 run.resume(beginning.training_state)
             run.train(on_epoch, on_step)
