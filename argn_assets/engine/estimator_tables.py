@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.outcomes import MOST_COMBINATIONS, n_combinations, outcomes_of
+from argn_assets.engine.outcomes import is_listed, outcomes_of
 from argn_assets.errors import DataError, SchemaError
 from argn_assets.tables.frames import frame_kind
 
@@ -96,7 +96,7 @@ def classes_of(artifact: ModelArtifact, target: str, *, is_declared: bool) -> ND
     Truth values and categories are classes, and so are up to 20 whole numbers, unless their encoding is declared.
     """
     stats = artifact.tgt_stats
-    if n_combinations(stats, target) > MOST_COMBINATIONS:
+    if not is_listed(stats, target):
         return None
     outcomes = outcomes_of(stats, target)
     known = outcomes.values.drop_nulls()

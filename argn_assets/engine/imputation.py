@@ -52,7 +52,8 @@ def impute(
     the order and the columns of `df`; keys and columns that the model does not know stay as they are.
 
     Args:
-        artifact: the model. Rows of sequences are filled from their context and the rows of their key before them.
+        artifact: the model. Rows of sequences are filled from their context, the rows of their key before them and
+            what they have; by the rows after them one of several draws is chosen.
         df: rows with some or all columns of the table; of sequences with their key.
         ctx_data: the context of each row, or of each key, for a model that was trained with context.
         n_draws: draws per missing value, from 1 up, all made at once.

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from argn_assets.encodings.base import encoding_named
+from argn_assets.encodings.base import Stats, encoding_named
+from argn_assets.encodings.datetime_relative import DatetimeRelativeStats
+from argn_assets.encodings.peer.moments import PeerDatetimeRelativeStats
 from argn_assets.engine.families import FlatSteps
 from argn_assets.errors import ConfigError
 from argn_assets.seeds import Seed
@@ -63,10 +65,27 @@ def n_combinations(stats: TableStats, name: str) -> int:
     return math.prod(sub.cardinality for sub in stats.sub_columns()[name])
 
 
+def is_listed(stats: TableStats, name: str) -> bool:
+    """Return whether the values of a column can be listed: they are not too many, and its codes alone say them."""
+    return n_combinations(stats, name) <= MOST_COMBINATIONS and not says_gaps(stats.columns[name])
+
+
+def says_gaps(stats: Stats) -> bool:
+    """Return whether codes of a column say how long after the row before their moment lies."""
+    if isinstance(stats, DatetimeRelativeStats):
+        return stats.gap_low is not None
+    return isinstance(stats, PeerDatetimeRelativeStats)
+
+
 def outcomes_of(stats: TableStats, name: str) -> Outcomes:
-    """List the values of a column; ConfigError where there are too many combinations of codes."""
+    """List the values of a column; ConfigError where there are too many, or its codes alone do not say them."""
     subs = stats.sub_columns()[name]
     n = n_combinations(stats, name)
+    if says_gaps(stats.columns[name]):
+        raise ConfigError(
+            f"Column {name!r} is encoded as the time since the row before, so its values cannot be listed. Use "
+            "`predict`, which draws, or the encoding 'datetime'."
+        )
     if n > MOST_COMBINATIONS:
         raise ConfigError(
             f"Column {name!r} is encoded as {stats.columns[name].NAME!r} with {n:,} combinations of codes; at most "

@@ -1,69 +1,30 @@
-"""Filling in missing values of sequences: row after row, each from its context, the rows before it and what it has."""
+"""Filling in missing values of sequences: row after row, by the context, the rows before and what is given after."""
 
-# N rows, D draws, G sequences
+# N rows, D draws, G sequences, S sub-columns
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
+from numpy.typing import NDArray
 
 from argn_assets.artifact import ModelArtifact
-from argn_assets.engine.generate import GenerationConfig
-from argn_assets.engine.generate_sequences import Prefixes, generate_sequences
-from argn_assets.engine.given import given_from_seed
+from argn_assets.engine.arithmetic import flushed_denormals
+from argn_assets.engine.generate import GenerationConfig, Plan
 from argn_assets.engine.given_times import times_from_given
 from argn_assets.engine.request import load_sequences
 from argn_assets.engine.rules import draw_rules
-from argn_assets.engine.sequence_probability import KnownSequences, context_of_sequences, sequences_in
+from argn_assets.engine.sequence_draws import GivenSequences, SequenceDraws, given_sequences, parts
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.sequences import starts_at
 
-
-def filled_sequences(
-    artifact: ModelArtifact,
-    table: pl.DataFrame,
-    ctx_data: Any,
-    n_draws: int,
-    filled: list[str],
-    config: GenerationConfig,
-    seed: Seed,
-    device: str,
-) -> KnownSequences:
-    """Return the codes of all rows with every missing value drawn, one draw after the other, D times G sequences.
-
-    Args:
-        artifact: a sequential model.
-        table: the context key and columns of the model's table, N rows.
-        ctx_data: the context of each key; None for a model without.
-        n_draws: how many.
-        filled: columns whose draws are never null where they have any value.
-        config: settings.
-        seed: the same seed gives the same draws.
-        device: where to compute.
-    Raises:
-        SchemaError: the key is not a column, or context is missing or not used.
-        DataError: rows have no key, or one that the context lacks.
-    """
-    stats = artifact.tgt_stats
-    order, offsets = sequences_in(artifact, table)
-    names = (str(artifact.tgt_context_key), *stats.columns)
-    grouped = table[order].select(name for name in names if name in table.columns)
-    context, siblings = context_of_sequences(artifact, ctx_data, grouped, offsets)
-    given = given_from_seed(artifact, grouped, len(grouped)).tiled(n_draws)
-    sizes = np.tile(np.diff(offsets), n_draws)
-    prefixes = Prefixes(given, np.append(0, np.cumsum(sizes)))
-    context = np.tile(context, (1, n_draws))
-    siblings = tuple(sibling.of_rows(np.tile(np.arange(len(offsets) - 1), n_draws)) for sibling in siblings)
-    assert stats.lengths is not None, "a sequential artifact has lengths"
-    made = generate_sequences(
-        load_sequences(artifact, device), list(full_sub_columns(stats.sub_columns())), context, prefixes,
-        stats.lengths, seed, config, draw_rules(artifact, filled=filled), 0, siblings, only_given=True,
-    )  # fmt: skip
-    rows = np.concatenate([order + draw * len(table) for draw in range(n_draws)])
-    return KnownSequences(made.codes, made.offsets, context, siblings, rows)
+# Where values are given after a missing one: of so many draws those that fit them are kept. Each costs as much as the
+# first; sixteen hold a value of which the rows before give one in ten four times in five.
+LEAST_DRAWS = 16
 
 
 def drawn_sequences(
@@ -76,10 +37,56 @@ def drawn_sequences(
     seed: Seed,
     device: str,
 ) -> pl.DataFrame:
-    """Return `n_draws` draws of all rows, [D * N], in the order of the table; see `filled_sequences`."""
-    made = filled_sequences(artifact, table, ctx_data, n_draws, filled, config, seed, device)
-    stats, codes = artifact.tgt_stats, made.codes.astype(np.uint16)
-    decoded = decode_codes(codes, stats, seed=seed, starts=starts_at(made.offsets))
-    if len(table):
-        decoded = times_from_given(decoded, codes, made.offsets, table[made.order % len(table)], stats, seed)
-    return decoded[np.argsort(made.order)]
+    """Return `n_draws` draws of the columns of all rows, one draw after the other, [D * N], in the order of the table.
+
+    Args:
+        artifact: a sequential model.
+        table: the context key and columns of the model's table, N rows.
+        ctx_data: the context of each key; None for a model without.
+        n_draws: how many.
+        filled: columns whose draws are never null where they have any value.
+        config: settings.
+        seed: the same seed gives the same draws.
+        device: where to compute.
+    Raises:
+        SchemaError, DataError, ConfigError: as for `given_sequences`.
+    """
+    stats, n_rows = artifact.tgt_stats, len(table)
+    known = given_sequences(artifact, table, ctx_data)
+    codes = _drawn_codes(artifact, known, n_draws, filled, config, seed, device)
+    sizes = np.tile(np.diff(known.offsets), n_draws)
+    offsets = np.append(0, np.cumsum(sizes))
+    decoded = decode_codes(codes, stats, seed=seed, starts=starts_at(offsets))
+    rows = np.concatenate([known.order + draw * n_rows for draw in range(n_draws)])
+    if n_rows:
+        decoded = times_from_given(decoded, codes, offsets, table[rows % n_rows], stats, seed)
+    return decoded[np.argsort(rows)]
+
+
+@flushed_denormals()
+@torch.inference_mode()
+def _drawn_codes(
+    artifact: ModelArtifact,
+    known: GivenSequences,
+    n_draws: int,
+    filled: list[str],
+    config: GenerationConfig,
+    seed: Seed,
+    device: str,
+) -> NDArray[np.uint16]:
+    """Return the codes of all rows, [S, D * N], one draw after the other."""
+    given = known.given
+    # What lacks nothing stays as it is.
+    codes = np.repeat(given.codes.astype(np.uint16)[:, None], n_draws, axis=1)
+    if len(codes):
+        model, rules = load_sequences(artifact, device), draw_rules(artifact, filled=filled)
+        plan = Plan(model, list(full_sub_columns(artifact.tgt_stats.sub_columns())), given.offered, rules)
+        first, last = known.first_missing(), known.last_given()
+        lacks = first < len(known.order)
+        for chosen, n in ((lacks & (first >= last), n_draws), (lacks & (first < last), max(n_draws, LEAST_DRAWS))):
+            for numbers in parts(np.flatnonzero(chosen), n):
+                draws = SequenceDraws(model, plan, known, numbers, n, seed, config)
+                for _ in draws.steps():
+                    pass
+                draws.write(codes)
+    return codes.reshape(len(codes), -1)

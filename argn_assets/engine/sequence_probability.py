@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -139,20 +139,6 @@ def steps_of(model: SequenceGenerator, known: KnownSequences) -> Iterator[tuple[
 
 @flushed_denormals()
 @torch.inference_mode()
-def bases_of(model: SequenceGenerator, known: KnownSequences) -> Tensor:
-    """Return what each row sees of its context, its place and the rows before it, [N, ·]."""
-    parts = [(rows, base) for rows, base, _ in steps_of(model, known)]
-    if not parts:
-        nobody = torch.from_numpy(known.context[:, :0].astype(np.int64)).to(model.device)
-        none = tuple(sibling.of_rows(slice(0)) for sibling in known.siblings)
-        state = model.begin(nobody, sibling_rows(none, model.device))
-        return cast(Tensor, model.base(state, torch.zeros(0, dtype=torch.int64, device=model.device)))
-    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
-    return torch.cat([base for _, base in parts])[torch.from_numpy(order).to(model.device)]
-
-
-@flushed_denormals()
-@torch.inference_mode()
 def sequence_log_probs(
     model: SequenceGenerator,
     known: KnownSequences,
@@ -178,17 +164,25 @@ def sequence_log_probs(
             lengths = of_length.gather(1, chosen).squeeze(1).cpu().numpy()
         here = torch.from_numpy(codes[:, rows].astype(np.int64)).to(model.device)  # [S, B]
         real = np.ones(here.shape, dtype=bool) if absent is None else ~absent[:, rows]
-        result[:, rows] = _row_log_probs(steps, here, base, torch.from_numpy(real).to(model.device)).cpu().numpy()
+        result[:, rows] = row_log_probs(steps, here, base, torch.from_numpy(real).to(model.device)).cpu().numpy()
     return SequenceLogProbs(result, lengths)
 
 
-def _row_log_probs(steps: FlatSteps, codes: Tensor, base: Any, real: Tensor) -> Tensor:
-    """Return the log-probabilities of the codes of one row of each sequence, [S, B]; 0 for those that are not real."""
+def row_log_probs(steps: FlatSteps, codes: Tensor, base: Any, real: Tensor) -> Tensor:
+    """Return the log-probabilities of the codes of one row of each sequence, [S, B] float64.
+
+    Args:
+        steps: the sub-columns in the order in which they see each other.
+        codes: of the rows, [S, B].
+        base: what the rows see from outside.
+        real: which codes count and are seen by the others, [S, B]; the result is 0 for all others.
+    """
     seen = steps.begin(codes, torch.zeros_like(real), base)
     result = torch.zeros(codes.shape, dtype=torch.float64, device=codes.device)
     for step, position in enumerate(steps.order):
-        of_codes = steps.logits(step, seen).double().log_softmax(1)
-        own = of_codes.gather(1, codes[position][:, None]).squeeze(1)
-        result[position] = torch.where(real[position], own, 0.0)
+        if real[position].any():
+            of_codes = steps.logits(step, seen).double().log_softmax(1)
+            own = of_codes.gather(1, codes[position][:, None]).squeeze(1)
+            result[position] = torch.where(real[position], own, 0.0)
         steps.show(step, seen, codes[position], real[position])
     return result
