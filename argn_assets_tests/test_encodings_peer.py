@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from argn_assets.encodings.base import Rows, Stats, encoding_named, encodings
 from argn_assets.encodings.peer import PEER_ENCODINGS, stats_of_column
+from argn_assets.encodings.peer.moments import read_moments
 from argn_assets.errors import ArtifactError, ConfigError
 from argn_assets.seeds import Seed
 from argn_assets_tests.peer.expected import FOLDER, Golden
@@ -117,6 +120,24 @@ def test_decimals_keep_their_digits(values):
 
 
 @law
+@given(values=st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=10))
+@example(values=[0.10000000149011612, 0.29, 5e-324, 123456789.25, -0.0])
+def test_floats_keep_every_digit_that_says_them(values):  # E20
+    stats = digits(-20, [-1e9, 1e9])
+    codes = encoding_named(stats.NAME).encode(pl.Series(values), stats)
+    written = [int("".join(map(str, row[1:]))) for row in codes.tolist()]
+    assert written == [int(abs(Decimal(repr(value))).scaleb(20)) for value in values]
+
+
+def test_a_noisy_range_gives_no_numbers_between_those_of_the_column():  # E20
+    stats = digits(2, [-96.0, 1024.0])
+    encoding = encoding_named(stats.NAME)
+    far = encoding.encode(pl.Series([-900, 5000]), stats)
+    far[:, 1:] = 9
+    assert encoding.decode(far, stats).to_list() == [-100, 1000]
+
+
+@law
 @given(values=st.lists(st.integers(-(10**7), 10**7), min_size=1, max_size=10))
 def test_whole_hundreds_keep_their_digits(values):
     hundreds = [value * 100 for value in values]
@@ -137,6 +158,66 @@ def test_times_of_a_sequence_are_told_from_its_start():
     assert codes[:, names.index("itt_day")].tolist() == [0, 0, 1, 0, 0, 0]
     assert (codes[3] == codes[4])[1:].all(), "before the first known moment stands that moment"
     assert encoding.decode(codes, stats, rows).to_list() == moments.dt.cast_time_unit("ms").to_list()
+
+
+def categories(*texts: str) -> Stats:
+    codes = {text: code for code, text in enumerate(["_RARE_", *texts])}
+    return stats_of_column(
+        "c", {"encoding_type": "TABULAR_CATEGORICAL", "cardinalities": {"cat": len(codes)}, "codes": codes}
+    )
+
+
+MOMENTS = [datetime(2020, 1, 1), datetime(2020, 1, 2, 3, 4, 5, 250_000)]
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pl.Series([True, False]), ["True", "False"]),
+        (pl.Series([1e16, 1e-7, 0.5, -0.0]), ["1e+16", "1e-07", "0.5", "-0.0"]),
+        (pl.Series([0.1, 3.3], dtype=pl.Float32), ["0.1", "3.3"]),
+        (pl.Series([-1, 10]), ["-1", "10"]),
+        (pl.Series(MOMENTS).dt.date(), ["2020-01-01", "2020-01-02"]),
+        (pl.Series(MOMENTS), ["2020-01-01 00:00:00", "2020-01-02 03:04:05"]),
+        (pl.Series(MOMENTS), ["2020-01-01 00:00:00.000", "2020-01-02 03:04:05.250"]),
+        (
+            pl.Series(MOMENTS).dt.replace_time_zone("Europe/Vienna"),
+            ["2020-01-01 00:00:00.000000+01:00", "2020-01-02 03:04:05.250000+01:00"],
+        ),
+    ],
+)
+def test_values_of_other_types_are_the_texts_that_the_peer_makes_of_them(values, texts):  # E20
+    stats = categories(*texts)
+    encoding = encoding_named(stats.NAME)
+    column = pl.concat([values, pl.Series([None], dtype=values.dtype)])
+    assert encoding.encode(column, stats)[:, 0].tolist() == [*range(1, 1 + len(texts)), 0]
+    assert encoding.texts(column, stats).to_list() == [*texts, None]
+
+
+def test_codes_count_and_not_the_order_they_are_written_down_in():
+    document = {"encoding_type": "TABULAR_CATEGORICAL", "cardinalities": {"cat": 3}}
+    stats = stats_of_column("c", document | {"codes": {"b": 2, "a": 1, "_RARE_": 0}})
+    assert encoding_named(stats.NAME).encode(pl.Series(["a", "b"]), stats)[:, 0].tolist() == [1, 2]
+    with pytest.raises(ArtifactError, match="its codes do not count up from 0"):
+        stats_of_column("c", document | {"codes": {"_RARE_": 0, "a": 1, "b": 3}})
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y %H:%M", "%d %B %Y",
+        "%m/%d/%Y %I:%M %p",
+    ],
+)  # fmt: skip
+def test_dates_are_read_in_the_forms_that_the_peer_reads(form):  # E20
+    days = [datetime(2021, 1, 31), datetime(2021, 3, 2), datetime(2020, 12, 12)]
+    read = read_moments(pl.Series([day.strftime(form) for day in days] + [None]))
+    assert read.to_list() == [*days, None]
+
+
+def test_text_that_says_no_date_is_missing_and_leaves_the_others():
+    read = read_moments(pl.Series(["2021-03-02", "soon", None, "2021-03-02 10:00:00+02:00"]))
+    assert read.to_list() == [datetime(2021, 3, 2), None, None, datetime(2021, 3, 2, 8)]
 
 
 def test_blanks_at_the_end_of_a_text_stay():

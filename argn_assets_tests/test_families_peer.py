@@ -51,6 +51,24 @@ def assert_same_codes(golden: Golden) -> None:
             at += 1
 
 
+def assert_same_context_codes(golden: Golden) -> None:
+    """Check the codes of the context, as `assert_same_codes` does those of rows; empty lists and places behind ends."""
+    if golden.context is None or golden.artifact.ctx_stats is None:
+        return
+    ours, theirs = encode_table(golden.context, golden.artifact.ctx_stats), golden.context_codes().numpy()
+    at = 0
+    for column, (name, subs) in zip(golden.layout.context, ours.columns.items(), strict=True):
+        n_subs, n_steps = len(column.sub_columns), max(1, column.n_steps)
+        lists = [list(v)[:n_steps] if v is not None else [] for v in golden.context[name]] if column.n_steps else None
+        cells = lists if lists is not None else [[value] for value in golden.context[name]]
+        is_null = np.array([[i < len(c) and bool(pd.isna(c[i])) for c in cells] for i in range(n_steps)])  # [T, B]
+        for place, sub in enumerate(column.sub_columns):
+            own, peers = (codes[at + place : at + n_steps * n_subs : n_subs] for codes in (ours.codes, theirs))
+            counts = ~is_null | (sub in ("nan", "cat", "bin"))
+            assert (own[counts] == peers[counts]).all(), (name, sub)
+        at += len(subs)
+
+
 def assert_same_values(golden: Golden) -> None:
     """Check what codes decode to; inside a bin it is random, and the bin's ends count."""
     stats = golden.artifact.tgt_stats
@@ -93,6 +111,11 @@ def test_log_probabilities_are_the_peers(name):  # E8
 @pytest.mark.parametrize("name", CASES)
 def test_rows_get_the_peers_codes(name):  # E20
     assert_same_codes(GOLDEN[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if GOLDEN[name].artifact.ctx_stats])
+def test_contexts_get_the_peers_codes(name):  # E20, E32
+    assert_same_context_codes(GOLDEN[name])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -204,6 +227,30 @@ def test_given_columns_come_back_and_the_others_follow_them():  # E40
     assert (rows["paid"] == 20.0).all()
     assert (rows["shop"][::2] == "north").all()
     assert rows["shop"][1::2].nunique() > 1
+
+
+@pytest.mark.parametrize("name", ["flat_s", "flat_context_l"])
+def test_given_booleans_are_the_texts_that_the_model_knows(name):  # E40
+    golden = GOLDEN[name]
+    context = golden.context.head(20) if golden.context is not None else None
+    given = [True, False, None, True] * 5
+    rows = [
+        generate_flat(golden.artifact, seed_data=pd.DataFrame({"gift": gift}), ctx_data=context, random_state=1)
+        for gift in (given, pd.Series(given, dtype="boolean"), [None if v is None else str(v) for v in given])
+    ]
+    assert rows[0]["gift"].iloc[[0, 1, 3]].tolist() == ["True", "False", "True"]
+    assert rows[0].equals(rows[1])
+    assert rows[0].equals(rows[2])
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "bool[pyarrow]", "object"])
+def test_missing_booleans_are_filled_in_as_booleans(dtype):  # E9, E41
+    golden = GOLDEN["flat_s"]
+    missing = np.arange(24) % 3 == 0
+    table = golden.target.assign(gift=golden.target["gift"].astype("boolean").mask(missing).astype(dtype))
+    filled = impute(golden.artifact, table, random_state=1)
+    assert filled["gift"].isin([True, False]).all()
+    assert (filled["gift"][~missing].astype(bool) == golden.target["gift"][~missing]).all()
 
 
 def test_rare_values_are_another_value_or_their_marker():  # E42
@@ -321,9 +368,7 @@ def test_an_entry_that_is_missing_is_named_with_its_file(tmp_path, name, entry):
 def test_a_model_of_another_kind_is_refused_by_its_name(tmp_path):
     path = unpacked(tmp_path) / "ModelStore" / NEEDED[2]
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_id": "MOSTLY_AI/LSTMFromScratch-3m"}))
-    with pytest.raises(
-        ArtifactError, match=r"model-configs\.json of .+'MOSTLY_AI/LSTM.+'; MOSTLY_AI/Small"
-    ):
+    with pytest.raises(ArtifactError, match=r"model-configs\.json of .+'MOSTLY_AI/LSTM.+'; MOSTLY_AI/Small"):
         ModelArtifact.from_workspace(tmp_path)
 
 
@@ -449,4 +494,5 @@ def test_models_that_the_peer_trains_now_import(name, tmp_path):  # E8
     golden = Golden(tmp_path / name)
     assert_same_log_probs(golden)
     assert_same_codes(golden)
+    assert_same_context_codes(golden)
     assert_same_values(golden)

@@ -120,6 +120,11 @@ class Encoding(ABC):
         """Read codes, [B, S], back to values, [B]; nulls where a code says so."""
 
     @classmethod
+    def texts(cls, values: pl.Series, stats: Any) -> pl.Series:
+        """Return values as the texts that this encoding reads them as, [B]; for columns whose values are texts."""
+        return values.cast(pl.String)
+
+    @classmethod
     def ranges(cls, codes: Codes, stats: Any) -> tuple[pl.Series, pl.Series]:
         """Return the smallest and the largest value that codes, [B, S], may be read back to, [B] each."""
         values = cls.decode(codes, stats)

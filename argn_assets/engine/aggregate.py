@@ -76,7 +76,14 @@ def in_dtype(values: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 
 def in_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Return values in a column's type; numbers between whole ones are rounded where only whole ones fit."""
+    """Return values in a column's type; numbers between whole ones are rounded where only whole ones fit.
+
+    Text is read where the column holds something else: imported models know every category as text.
+    """
+    if values.dtype == pl.String and dtype == pl.Boolean:
+        return values.str.to_lowercase() == "true"
+    if values.dtype == pl.String and dtype.is_integer():
+        values = values.cast(pl.Float64, strict=False)
     if values.dtype.is_float() and dtype.is_integer():
         values = values.round()
     return values.cast(dtype, strict=False)

@@ -6,11 +6,13 @@ import numpy as np
 import polars as pl
 
 from argn_assets.artifact import ModelArtifact
+from argn_assets.encodings.base import encoding_named
 from argn_assets.engine.generate import Given
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
 from argn_assets.tables.dtypes import TICKED, dtype_named
 from argn_assets.tables.encode import encode_table
+from argn_assets.tables.stats import TableStats
 
 
 def check_given(artifact: ModelArtifact, seeds: pl.DataFrame) -> None:
@@ -68,7 +70,7 @@ def _check_order(observed: np.ndarray, names: list[str]) -> None:
         )
 
 
-def seeds_in_types(seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame | None:
+def seeds_in_types(seeds: pl.DataFrame | None, stats: TableStats) -> pl.DataFrame | None:
     """Return given values in the types of their columns, each one as it was given.
 
     Raises:
@@ -76,11 +78,17 @@ def seeds_in_types(seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFr
     """
     if seeds is None:
         return None
-    known = {column.name: column for column in schema.columns}
+    known = {column.name: column for column in stats.schema.columns}
     strange = [name for name in seeds.columns if name not in known]
     if strange:
         raise SchemaError(f"seed_data has {', '.join(strange)}, which the table does not have: {', '.join(known)}.")
-    return seeds.with_columns(_as_given(seeds[name], dtype_named(known[name].dtype)) for name in seeds.columns)
+    typed = []
+    for name in seeds.columns:
+        values, own, dtype = seeds[name], stats.columns.get(name), dtype_named(known[name].dtype)
+        if own is not None and dtype == pl.String and values.dtype != pl.String:
+            values = encoding_named(own.NAME).texts(values, own)
+        typed.append(_as_given(values, dtype))
+    return seeds.with_columns(typed)
 
 
 def restore_seed(table: pl.DataFrame, seeds: pl.DataFrame | None, schema: TableSchema) -> pl.DataFrame:

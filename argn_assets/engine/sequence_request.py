@@ -159,7 +159,7 @@ class _SeedRows:
     @classmethod
     def of(cls, artifact: ModelArtifact, stats: TableStats, table: pl.DataFrame | None) -> _SeedRows | None:
         """Return the given rows; SchemaError where they do not say whose they are."""
-        table, key = seeds_in_types(table, stats.schema), str(stats.schema.context_key)
+        table, key = seeds_in_types(table, stats), str(stats.schema.context_key)
         if table is None:
             return None
         if key not in table.columns:

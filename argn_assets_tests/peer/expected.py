@@ -70,20 +70,23 @@ class Golden:
         return [place for name in self.expected["order"] for place in places.get(str(name), [])]
 
     def context_codes(self) -> Tensor:
-        """Return the context's codes, [U, B]: those of flat columns are the peer's, which are random under nulls."""
+        """Return the peer's codes of the context as ours are laid out, [U, B]: lists with 0 behind their ends."""
         import torch
 
         n_rows = len(self.expected["sizes"]) if self.artifact.is_sequential else self.expected["codes"].shape[1]
-        if self.context is None or self.artifact.ctx_stats is None:
-            return torch.zeros((0, n_rows), dtype=torch.int64)
-        ours = encode_table(self.context, self.artifact.ctx_stats).codes.astype(np.int64)
-        flat = np.repeat([not c.n_steps for c in self.layout.context], [_size(c) for c in self.layout.context])
-        ours[flat] = self.expected["context_codes"]
-        return torch.from_numpy(ours)
-
-
-def _size(column: Any) -> int:
-    return max(1, column.n_steps) * len(column.sub_columns)
+        flat, found = iter(self.expected.get("context_codes", ())), []
+        for column in self.layout.context:
+            if not column.n_steps:
+                found += [next(flat) for _ in column.full_names]
+                continue
+            own = np.zeros((column.n_steps, len(column.full_names), n_rows), dtype=np.int64)
+            for place, name in enumerate(column.full_names):
+                sizes = self.expected[f"sizes {name}"]
+                rows = np.repeat(np.arange(n_rows), sizes)
+                steps = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+                own[steps, place, rows] = self.expected[f"context {name}"] + 1
+            found += list(own.reshape(-1, n_rows))
+        return torch.from_numpy(np.array(found, dtype=np.int64).reshape(len(found), n_rows))
 
 
 def flat_log_probs(golden: Golden) -> NDArray[np.float64]:

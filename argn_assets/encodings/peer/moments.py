@@ -3,8 +3,10 @@
 # B rows, S sub-columns
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +20,7 @@ from argn_assets.schema import SubColumn
 
 _PEER_PARTS = ("year", "month", "day", "hour", "minute", "second", "ms_E2", "ms_E1", "ms_E0")
 _GAPS = {"week": 604_800, "day": 86_400, "hour": 3600, "minute": 60, "second": 1}  # seconds
+_DATE_ALONE, _SLASHES = r"^\d{4}-\d{2}-\d{2}$", r"^\s*\d{1,2}/\d{1,2}/\d{4}(?:\s|$)"
 _DAY, _SECOND = 86_400_000, 1000  # milliseconds
 
 
@@ -186,16 +189,38 @@ class PeerDatetimeRelative(PeerEncoding):
 
 
 def read_moments(values: pl.Series) -> pl.Series:
-    """Return dates, times, or ISO text of them, as UTC moments, [B] of Datetime("ms"); other text is null."""
+    """Return dates, times, or text of them, as UTC moments, [B] of Datetime("ms"); text that says none is null."""
     if values.dtype == pl.Null:
         return values.cast(pl.Datetime("ms"))
     if values.dtype in (pl.String, pl.Categorical, pl.Enum):
-        texts = values.cast(pl.String).str.strip_chars().str.replace("T", " ", literal=True)
-        padded = pl.select(
-            pl.when(texts.str.len_chars() == len("2024-01-01")).then(texts + " 00:00:00").otherwise(texts)
-        )
-        values = padded.to_series().str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        texts = values.cast(pl.String)
+        # The rest would be read the same way by pandas, ten times as slowly.
+        iso = texts.str.strip_chars().str.replace("T", " ", literal=True).str.replace(_DATE_ALONE, "$0 00:00:00")
+        moments = iso.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        values = moments if moments.null_count() == texts.null_count() else _read_any_form(texts)
     return as_moments(values)
+
+
+def _read_any_form(texts: pl.Series) -> pl.Series:
+    """Return the moments of text in whatever form, [B] of Datetime("us"), as the peer reads it: with pandas.
+
+    All have the form of the first, else each its own with the month before the day; the day comes first where a
+    column of dates with slashes is understood better that way.
+    """
+    import pandas as pd
+
+    column = pd.Series(texts.to_list(), dtype="str")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that forms were guessed
+        read: Callable[..., Any] = partial(pd.to_datetime, errors="coerce", utc=True)
+        each = read(column, format="mixed")
+        known = column.where(each.notna())
+        found = read(known)
+        if found.isna().sum() > known.isna().sum() and known.str.contains(_SLASHES, na=False).any():
+            day_first = read(known, format="mixed", dayfirst=True)
+            found = day_first if day_first.isna().sum() < found.isna().sum() else found
+    moments: pl.Series = pl.from_pandas(found.fillna(each).dt.tz_localize(None).astype("datetime64[us]"))
+    return moments
 
 
 def _milliseconds(text: str | None, unit: int) -> int | None:

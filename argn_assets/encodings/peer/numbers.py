@@ -11,10 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Codes, Rows, Stats, single_sub_column
-from argn_assets.encodings.peer.reading import NULL, PeerEncoding, missing_where, null_codes
+from argn_assets.encodings.peer.reading import NULL, PeerEncoding, in_order, missing_where, null_codes
 from argn_assets.encodings.peer.texts import MISSING
 from argn_assets.schema import SubColumn
 
+_MOST_DIGITS = 19  # of a uint64
 _MOST_INT, _LEAST_INT = (1 << 63) - 1, -(1 << 63)
 # What the peer finds a number in text by: the first thing that reads like one.
 _NUMBER = r"(-?[0-9]*\.?[0-9]+(?:[eE][+\-]?[0-9]+)?)"
@@ -77,7 +78,7 @@ class PeerDiscrete(PeerEncoding):
     @classmethod
     def read(cls, document: dict[str, Any]) -> PeerDiscreteStats:
         """Read the codes; numbers are written as text there."""
-        texts, lowest = list(document["codes"]), document["min_decimal"]
+        texts, lowest = in_order(document["codes"]), document["min_decimal"]
         has_null = texts[1:2] == [MISSING]
         kept = texts[1 + has_null :]
         values = [int(t) if lowest >= 0 and t.lstrip("-").isdigit() else _plain(float(t), lowest) for t in kept]
@@ -284,7 +285,8 @@ class PeerDigit(PeerEncoding):
             table = np.where(codes[:, int(stats.has_null)] == 1, -table, table)
         is_null = null_codes(codes, cls.sub_columns(stats))
         if stats.low is not None and stats.high is not None:
-            table = np.clip(table, stats.low, stats.high)
+            # A range that is protected by noise may end between two of the numbers that there are.
+            table = np.clip(table, round(stats.low, -stats.lowest), round(stats.high, -stats.lowest))
         elif stats.has_null:
             is_null = np.ones(len(codes), dtype=bool)
         return _read_back(table, stats.lowest, is_null)
@@ -298,12 +300,22 @@ def _digits(table: NDArray[Any], stats: PeerDigitStats) -> NDArray[np.int64]:
         magnitude = np.where(table < 0, (~table).astype(np.uint64) + np.uint64(1), table.astype(np.uint64))
         whole = magnitude[:, None] // _powers_of_ten(places + stats.lowest)
         return np.asarray(whole % np.uint64(10), dtype=np.int64)
-    unit = 10.0**-stats.lowest
-    scaled = np.abs(table) * unit
-    # A product that rounds to a whole number is that number where dividing gives the value back: 0.29 * 100 is 29.
-    nearest = np.rint(scaled)
-    units = np.where(nearest / unit == np.abs(table), nearest, np.floor(scaled))
-    return np.asarray(np.floor_divide(units[:, None], 10.0**places) % 10, dtype=np.int64)
+    significant, exponents = _significant(table)
+    shifts = places + stats.lowest - exponents[:, None]  # how far a digit stands above the last significant one
+    digits = significant[:, None] // _powers_of_ten(shifts.clip(0, _MOST_DIGITS)) % np.uint64(10)
+    return np.where((shifts < 0) | (shifts > _MOST_DIGITS), 0, digits.astype(np.int64))
+
+
+def _significant(table: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the shortest digits that say each number, [B], and the decimal position of the last of them, [B].
+
+    Text is exact where products are not: 0.29 * 100 is less than 29.
+    """
+    parts = pl.Series(np.abs(table)).cast(pl.String).str.splitn("e", 2).struct
+    whole = parts.field("field_0").str.splitn(".", 2).struct
+    decimals = whole.field("field_1").fill_null("").str.strip_chars_end("0")
+    exponents = parts.field("field_1").fill_null("0").cast(pl.Int64) - decimals.str.len_bytes().cast(pl.Int64)
+    return (whole.field("field_0") + decimals).cast(pl.UInt64).to_numpy(), exponents.to_numpy()
 
 
 def _powers_of_ten(exponents: NDArray[np.int64]) -> NDArray[np.uint64]:

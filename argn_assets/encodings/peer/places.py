@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from argn_assets.encodings.base import Codes, Rows, Stats
 from argn_assets.encodings.categorical import as_text, places_of
-from argn_assets.encodings.peer.reading import NULL, PeerEncoding, missing_where, null_codes
+from argn_assets.encodings.peer.reading import NULL, PeerEncoding, in_order, missing_where, null_codes
 from argn_assets.schema import SubColumn
 
 _LEVELS = 28  # bits of a coordinate in units of its fifth decimal
@@ -70,8 +70,8 @@ class PeerLatLong(PeerEncoding):
         return PeerLatLongStats(
             document["has_nan"],
             tuple(int(name.removeprefix("QUAD")) for name in quads),
-            tuple(tuple(known)[1:] for known in quads.values()),
-            tuple("".join(codes[f"P{i}"]) for i in range(_LENGTH)),
+            tuple(tuple(in_order(known)[1:]) for known in quads.values()),
+            tuple("".join(in_order(codes[f"P{i}"])) for i in range(_LENGTH)),
         )
 
     @classmethod

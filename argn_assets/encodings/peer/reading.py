@@ -19,6 +19,14 @@ from argn_assets.schema import SubColumn
 NULL = SubColumn("nan", 2, null=1)
 
 
+def in_order(codes: dict[str, int]) -> list[str]:
+    """Return what the codes of the peer's entry say, [K], whatever order they stand in; ValueError with a gap."""
+    texts = sorted(codes, key=codes.__getitem__)
+    if [codes[text] for text in texts] != list(range(len(texts))):
+        raise ValueError("its codes do not count up from 0")
+    return texts
+
+
 class PeerEncoding(Encoding):
     """An encoding of imported models."""
 

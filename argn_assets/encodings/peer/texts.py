@@ -11,12 +11,37 @@ import polars as pl
 
 from argn_assets.encodings.base import Codes, Rows, Stats, single_sub_column
 from argn_assets.encodings.categorical import Categorical, CategoricalStats, as_text, places_of
-from argn_assets.encodings.peer.reading import NULL, PeerEncoding, missing_where, null_codes
+from argn_assets.encodings.peer.reading import NULL, PeerEncoding, in_order, missing_where, null_codes
 from argn_assets.schema import SubColumn
 
 MISSING = "<<NULL>>"
 _ESCAPE = "\x01"  # the peer puts it before a text that starts with it, or that reads like one of its two markers
 _PAD = "\0"  # the peer's character behind the end of a text, and for unknown ones
+
+
+_MOMENT = "%Y-%m-%d %H:%M:%S"
+# How a moment is written, by the number of characters; a time zone comes behind it.
+_MOMENTS = {10: "%Y-%m-%d", 19: _MOMENT, 23: f"{_MOMENT}%.3f", 26: f"{_MOMENT}%.6f", 29: f"{_MOMENT}%.9f"}
+_ZONE, _ZONE_LENGTH = "%:z", 6
+
+
+def peer_text(values: pl.Series, n_characters: int = 0) -> pl.Series:
+    """Return the column as the texts that the peer makes of it, [B].
+
+    Args:
+        values: of any type. Numbers and booleans are written as Python writes them: `1e+16`, `True`.
+        n_characters: of the longest text that the model knows; it says to which part moments were written.
+    """
+    if values.dtype == pl.Boolean:
+        return values.cast(pl.String).str.to_titlecase()
+    if values.dtype.is_float():
+        written = pl.Series(values.fill_null(0.0).to_numpy().astype(str).tolist(), dtype=pl.String)
+        return missing_where(written, values.is_null().to_numpy() | values.is_nan().fill_null(True).to_numpy())
+    if isinstance(values.dtype, pl.Datetime):
+        zone = values.dtype.time_zone
+        form = _MOMENTS.get(n_characters - _ZONE_LENGTH * (zone is not None), _MOMENT)
+        return values.dt.strftime(form if zone is None else form + _ZONE)
+    return as_text(values)
 
 
 class PeerCategoricalStats(CategoricalStats):
@@ -44,7 +69,7 @@ class PeerCategorical(PeerEncoding):
     @classmethod
     def read(cls, document: dict[str, Any]) -> PeerCategoricalStats:
         """Read the codes; markers among them are told from texts by their place and the peer's escapes."""
-        texts = list(document["codes"])
+        texts = in_order(document["codes"])
         has_null = texts[1:2] == [MISSING]
         categories = tuple(text.removeprefix(_ESCAPE) for text in texts[1 + has_null :])
         return PeerCategoricalStats(has_null, document.get("no_of_rare_categories", 0) > 0, categories)
@@ -57,8 +82,12 @@ class PeerCategorical(PeerEncoding):
     @classmethod
     def encode(cls, values: pl.Series, stats: PeerCategoricalStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, 1]."""
-        texts = as_text(values)
-        return Categorical.encode(texts.str.to_titlecase() if values.dtype == pl.Boolean else texts, stats)
+        return Categorical.encode(cls.texts(values, stats), stats)
+
+    @classmethod
+    def texts(cls, values: pl.Series, stats: PeerCategoricalStats) -> pl.Series:
+        """Return values as the peer's texts, [B]."""
+        return peer_text(values, max(map(len, stats.categories), default=0))
 
     @classmethod
     def decode(cls, codes: Codes, stats: PeerCategoricalStats, rows: Rows | None = None) -> pl.Series:
@@ -100,7 +129,7 @@ class PeerCharacter(PeerEncoding):
     def read(cls, document: dict[str, Any]) -> PeerCharacterStats:
         """Read the characters of each position."""
         positions = [document["codes"][f"P{i}"] for i in range(len(document["codes"]))]
-        return PeerCharacterStats(document["has_nan"], tuple("".join(list(known)[1:]) for known in positions))
+        return PeerCharacterStats(document["has_nan"], tuple("".join(in_order(known)[1:]) for known in positions))
 
     @classmethod
     def sub_columns(cls, stats: PeerCharacterStats) -> tuple[SubColumn, ...]:
@@ -111,7 +140,7 @@ class PeerCharacter(PeerEncoding):
     @classmethod
     def encode(cls, values: pl.Series, stats: PeerCharacterStats, rows: Rows | None = None) -> Codes:
         """Write texts as codes, [B, S]."""
-        texts = as_text(values)
+        texts = cls.texts(values, stats)
         codes = np.zeros((len(texts), stats.has_null + len(stats.characters)), dtype=np.uint16)
         for position, known in enumerate(stats.characters):
             characters = pl.Series(list(known), dtype=pl.String)
@@ -119,6 +148,11 @@ class PeerCharacter(PeerEncoding):
             codes[:, stats.has_null + position] = (places + 1).fill_null(0).to_numpy()
         cls.draw_under_nulls(codes, stats, texts.is_null().to_numpy(), rows)
         return codes
+
+    @classmethod
+    def texts(cls, values: pl.Series, stats: PeerCharacterStats) -> pl.Series:
+        """Return values as the peer's texts, [B]."""
+        return peer_text(values, len(stats.characters))
 
     @classmethod
     def decode(cls, codes: Codes, stats: PeerCharacterStats, rows: Rows | None = None) -> pl.Series:
