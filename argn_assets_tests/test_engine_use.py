@@ -304,6 +304,22 @@ def test_shares_of_ranges_of_dates_hold():  # E42
         generate_flat(model, 1, rebalancing={"day": {(1, "x"): 0.7}})
 
 
+@pytest.mark.parametrize("dtype", ["datetime64[ns]", "datetime64[us, Europe/Berlin]"])
+@pytest.mark.parametrize("end", [date(2024, 1, 6), np.datetime64("2024-01-06")])
+def test_a_date_among_moments_is_the_beginning_of_its_day(dtype, end):  # E42
+    days = pd.date_range("2024-01-01", periods=600, freq="h", tz="Europe/Berlin" if "Berlin" in dtype else None)
+    table = pd.DataFrame({"moment": days.astype(dtype)})
+    model = train_flat(table, random_state=1, max_epochs=2, device="cpu")
+    rows = generate_flat(model, 3000, rebalancing={"moment": {(None, end): 0.7}}, random_state=1)
+    assert (rows["moment"].dt.strftime("%F") < "2024-01-06").mean() == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_pandas_table_without_columns_has_rows_to_predict(coins):  # E41
+    found = predict_proba(coins, pd.DataFrame(index=[4, 7]), "first")
+    assert found.index.tolist() == [4, 7]
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
 def test_shares_hold_beside_given_values_temperature_and_in_batches(artifact):
     seeds = pl.DataFrame({"price": [4.99, 99.99] * 1500})
     settings = {"rebalancing": {"country": {"GB": 0.5}}, "sampling_temperature": 0.5, "random_state": 1}

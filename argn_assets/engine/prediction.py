@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,8 +173,9 @@ class _Asked:
             self.sequences = given_sequences(artifact, table, ctx_data)
             return
         self.context = context_of_rows(artifact, ctx_data, table)
-        # A row without any column is still a row.
-        empty = pl.Series([None] * len(table), dtype=dtype_named(stats.schema.column(targets[0]).dtype))
+        # A row without any column is still a row; of pandas, whose index has it, even one of a table without columns.
+        n_rows = len(df) if isinstance(df, Sized) else len(table)
+        empty = pl.Series([None] * n_rows, dtype=dtype_named(stats.schema.column(targets[0]).dtype))
         self.table = table.select(given) if given else pl.DataFrame({targets[0]: empty})
 
     def probabilities(self, outcomes: list[Outcomes]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from numbers import Real
 from typing import Any, Literal, NamedTuple
 
@@ -196,6 +197,7 @@ def _in_range(outcomes: Outcomes, low: Any, high: Any) -> NDArray[np.bool_]:
     values = outcomes.values.cast(pl.Float64) if outcomes.is_numeric else outcomes.values
     members = values.is_not_null()
     try:
+        low, high = (_end(value, values.dtype) for value in (low, high))
         members = members if low is None else members & (values >= low)
         members = members if high is None else members & (values < high)
     except (pl.exceptions.PolarsError, TypeError, ValueError, NotImplementedError) as error:
@@ -204,6 +206,15 @@ def _in_range(outcomes: Outcomes, low: Any, high: Any) -> NDArray[np.bool_]:
             f"type {outcomes.values.dtype}."
         ) from error
     return members.to_numpy()
+
+
+def _end(value: Any, dtype: pl.DataType) -> Any:
+    """Return an end of a range; among moments a date is the beginning of its day, by the clock of the column."""
+    if isinstance(value, np.datetime64):  # nanoseconds would become a number
+        value = value.item() if value.dtype == "datetime64[D]" else value.astype("datetime64[us]").item()
+    if isinstance(dtype, pl.Datetime) and type(value) is date:
+        return pl.Series([value]).cast(pl.Datetime("ms")).dt.replace_time_zone(dtype.time_zone)[0]
+    return value
 
 
 def _existing(outcomes: Outcomes) -> str:
