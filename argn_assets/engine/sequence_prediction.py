@@ -150,11 +150,8 @@ def _draws(
     artifact: ModelArtifact, model: SequenceGenerator, known: GivenSequences, n_draws: int, seed: Seed
 ) -> Iterator[SequenceDraws]:
     """Yield draws of all sequences: one of those that lack nothing before their last row, else `n_draws`."""
-    columns = list(artifact.tgt_stats.columns)
-    plan = Plan(
-        model, list(full_sub_columns(artifact.tgt_stats.sub_columns())), known.given.offered,
-        draw_rules(artifact, filled=columns),
-    )  # fmt: skip
+    sub_columns = list(full_sub_columns(artifact.tgt_stats.sub_columns()))
+    plan = Plan(model, sub_columns, known.given.offered, draw_rules(artifact))
     lacks = known.first_missing() < known.offsets[1:] - 1
     for chosen, n in ((~lacks, 1), (lacks, n_draws)):
         for numbers in parts(np.flatnonzero(chosen), n_draws):
