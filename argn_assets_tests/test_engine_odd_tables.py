@@ -87,3 +87,12 @@ def test_every_odd_table_trains_and_generates_under_every_odd_setting(name, is_s
 def test_a_table_without_rows_is_refused(kind, is_sequential):  # E36
     with pytest.raises(DataError, match="no rows"):
         _trained(_table("one row").clear(), _context(kind, 1), is_sequential)
+
+
+def test_any_text_names_a_column():  # E7 E9
+    names = ["", " ", "größe 📏", "x" * 3000, "a.b", "a::b", "a\x1fb", "a\nb", "value", "context"]
+    table = pl.DataFrame({name: [i, i + 1] * 20 for i, name in enumerate(names)})
+    artifact = ModelArtifact.from_bytes(_trained(table.with_columns(key=pl.int_range(40)), None, False).to_bytes())
+    made = generate_flat(artifact, 30, random_state=1)
+    assert made.columns == [*names, "key"]
+    assert all(set(made[name]) <= set(table[name]) for name in names)

@@ -43,7 +43,9 @@ class TableStats:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads back to an equal value."""
         schema = dataclasses.asdict(self.schema)
-        schema["columns"] = [{k: v for k, v in c.items() if v not in (None, "")} for c in schema["columns"]]
+        schema["columns"] = [
+            {k: v for k, v in column.items() if k == "name" or v not in (None, "")} for column in schema["columns"]
+        ]
         columns = {name: {"encoding": stats.NAME, **stats.to_json()} for name, stats in self.columns.items()}
         document = {"format_version": FORMAT_VERSION, "n_rows": self.n_rows, "schema": schema, "columns": columns}
         if self.lengths is not None:
