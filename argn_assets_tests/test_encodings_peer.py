@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from argn_assets.encodings.base import Rows, Stats, encoding_named, encodings
 from argn_assets.encodings.peer import PEER_ENCODINGS, stats_of_column
-from argn_assets.encodings.peer.moments import read_moments
+from argn_assets.encodings.peer.moments import PeerDatetimeStats, read_moments
+from argn_assets.encodings.peer.numbers import PeerDigitStats
+from argn_assets.encodings.peer.places import PeerLatLongStats
+from argn_assets.encodings.peer.texts import PeerCharacterStats
 from argn_assets.errors import ArtifactError, ConfigError
 from argn_assets.seeds import Seed
 from argn_assets_tests.peer.expected import FOLDER, Golden
@@ -25,6 +28,7 @@ COLUMNS: dict[str, Stats] = {
     for name in ("flat_s", "sequential_s", "sequential_context_s")
     for column, stats in Golden(FOLDER / name).artifact.tgt_stats.columns.items()
 }
+HAS_PARTS = (PeerDigitStats, PeerDatetimeStats, PeerCharacterStats, PeerLatLongStats)
 COLUMN = pytest.mark.parametrize("column", COLUMNS)
 
 
@@ -74,7 +78,28 @@ def test_rows_do_not_depend_on_where_batches_are_cut(column, cut, seed):  # E6
     parts = [
         encoding.encode(values[part], stats, Rows(rows.seed, rows.keys[part])) for part in (slice(cut), slice(cut, 20))
     ]
-    assert (np.concatenate(parts) == whole).all()
+    subs = encoding.sub_columns(stats)
+    # What stands beside the code that says null is another row's of the batch.
+    known = values.is_not_null().to_numpy()[:, None] | np.array([sub.null is not None for sub in subs])
+    assert (np.concatenate(parts) == whole)[known].all()
+
+
+OF_PARTS = [column for column, stats in COLUMNS.items() if isinstance(stats, HAS_PARTS) and stats.has_null]
+
+
+@pytest.mark.parametrize("column", OF_PARTS)
+def test_under_nulls_stands_what_other_rows_have(column):  # E20
+    stats = COLUMNS[column]
+    encoding, rows = encoding_named(stats.NAME), Rows.numbered(300, Seed(3))
+    subs = encoding.sub_columns(stats)
+    values = encoding.decode(any_codes(stats, 300, 3), stats, rows)
+    parts = encoding.encode(values, stats, rows)[:, [sub.null is None for sub in subs]]
+    is_null = values.is_null().to_numpy()
+    written, beside = {tuple(row) for row in parts[~is_null].tolist()}, [tuple(row) for row in parts[is_null].tolist()]
+    assert set(beside) <= written
+    assert len(set(beside)) > len(beside) / 4
+    nothing = encoding.encode(values.filter(values.is_null()), stats)
+    assert (nothing < [sub.cardinality for sub in subs]).all()
 
 
 @COLUMN

@@ -47,16 +47,21 @@ class PeerEncoding(Encoding):
 
     @classmethod
     def draw_under_nulls(cls, codes: Codes, stats: Any, is_null: NDArray[np.bool_], rows: Rows | None) -> None:
-        """Draw codes for the rows of `codes`, [B, S], that are null; the sub-column that says so becomes 1 there.
+        """Give the rows of `codes`, [B, S], that are null the codes of others; what says so becomes 1 there.
 
-        The model has seen random values there, so that any constant would tell it something.
+        Others are rows of the same batch that have a value, as in the peer, whose model has seen such under nulls: any
+        other codes would tell it something. Without such a row each code is drawn by itself.
         """
         rows = rows or Rows.numbered(len(codes))
-        at = np.flatnonzero(is_null)
+        at, others = np.flatnonzero(is_null), np.flatnonzero(~is_null)
         drawn = Rows(rows.seed, rows.keys[at])
+        if len(others):
+            codes[at] = codes[others[(drawn.uniforms("other row") * len(others)).astype(np.int64)]]
         for place, sub in enumerate(cls.sub_columns(stats)):
-            uniforms = drawn.uniforms(f"fill {sub.name}")
-            codes[at, place] = 1 if sub.null is not None else (uniforms * sub.cardinality).astype(np.uint16)
+            if sub.null is not None:
+                codes[at, place] = sub.null
+            elif not len(others):
+                codes[at, place] = (drawn.uniforms(f"fill {sub.name}") * sub.cardinality).astype(np.uint16)
 
 
 def null_codes(codes: Codes, subs: Sequence[SubColumn]) -> NDArray[np.bool_]:
