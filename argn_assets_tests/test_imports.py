@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-LOAD = "import gc; {before}; from argn_assets.engine import train_flat; print(gc.isenabled(), gc.get_freeze_count() > 0)"
+LOAD = "from argn_assets.engine import train_flat; print(gc.isenabled(), gc.get_freeze_count() > 0)"
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,6 @@ LOAD = "import gc; {before}; from argn_assets.engine import train_flat; print(gc
 )
 def test_loading_the_engine_hides_only_what_it_loads_from_the_collector(before: str, says: str) -> None:
     """What stays for good is not looked at again; nobody finds collection switched off afterwards."""  # E §6
-    done = subprocess.run([sys.executable, "-c", LOAD.format(before=before)], capture_output=True, text=True)
-    assert done.stdout.split() == says.split(), done.stderr
+    program = f"import gc; {before}; {LOAD}"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == says.split()

@@ -17,6 +17,7 @@ from torch import Tensor
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator, RowGenerator
 from argn_assets.engine.outcomes import codes_of_combinations, combination_log_probs
+from argn_assets.engine.parallel import for_each_part, parts_of
 from argn_assets.engine.rules import ColumnShares, DrawRules
 from argn_assets.engine.sampling import draw, draw_codes, sampled_probabilities
 from argn_assets.engine.siblings import of_rows, sibling_rows
@@ -25,6 +26,7 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedSibling
 
+_MOST_IN_CACHE = 2048  # rows; for more, memory is asked of the system anew in every operation
 _MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 
 
@@ -96,13 +98,18 @@ def generate_codes(
     plan = Plan(model, sub_columns, given.offered, rules)
     siblings = sibling_rows(given.siblings, model.device)
     result = np.empty((len(sub_columns), n_rows), dtype=np.uint16)
-    for start in range(0, n_rows, config.batch_size):
-        rows = slice(start, min(start + config.batch_size, n_rows))
+
+    @flushed_denormals()  # both are properties of a thread
+    @torch.inference_mode()
+    def generate(rows: slice) -> None:
         keys = np.arange(first_row + rows.start, first_row + rows.stop, dtype=np.uint64)
         codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
         observed = torch.from_numpy(given.observed[:, rows]).to(model.device)
         base = model.base_of(of_rows(siblings, rows))
         result[:, rows] = plan.fill(codes, observed, keys, seed, config, base).cpu().numpy().astype(np.uint16)
+
+    most = min(config.batch_size, _MOST_IN_CACHE) if model.device.type == "cpu" else config.batch_size
+    for_each_part(generate, parts_of(n_rows, most, model.device), model.device)
     return result
 
 

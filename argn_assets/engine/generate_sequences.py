@@ -14,9 +14,10 @@ from torch import Tensor
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig, Given, Plan
+from argn_assets.engine.parallel import for_each_part, parts_of
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.sampling import draw_codes
-from argn_assets.engine.siblings import SiblingRows, sibling_rows
+from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedSibling
@@ -62,8 +63,6 @@ def generate_sequences(
     rules: DrawRules,
     first_sequence: int = 0,
     siblings: Sequence[EncodedSibling] = (),
-    *,
-    only_given: bool = False,
 ) -> GeneratedSequences:
     """Generate sequences, all of them at once.
 
@@ -78,11 +77,28 @@ def generate_sequences(
         rules: what may be drawn.
         first_sequence: number of the first of the G sequences.
         siblings: of each sequence's context, G rows each.
-        only_given: sequences end with their given rows, of which the values that are not given are drawn.
     """
-    run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence, only_given)
+    run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence)
     codes = torch.from_numpy(context.astype(np.int64)).to(model.device)
-    return run.generate(codes, sibling_rows(siblings, model.device))
+    beside = sibling_rows(siblings, model.device)
+    n_sequences = codes.shape[1]
+    parts = parts_of(n_sequences, max(1, n_sequences), model.device) or [slice(0, 0)]
+    made: dict[int, GeneratedSequences] = {}
+
+    @flushed_denormals()  # both are properties of a thread
+    @torch.inference_mode()
+    def generate(part: slice) -> None:
+        made[part.start] = run.generate(codes[:, part], of_rows(beside, part), part.start)
+
+    for_each_part(generate, parts, model.device)
+    return _one_after_another([made[part.start] for part in parts])
+
+
+def _one_after_another(parts: Sequence[GeneratedSequences]) -> GeneratedSequences:
+    sizes = [np.diff(part.offsets) for part in parts]
+    return GeneratedSequences(
+        np.concatenate([part.codes for part in parts], axis=1), np.append(0, np.cumsum(np.concatenate(sizes)))
+    )
 
 
 class _Run:
@@ -96,20 +112,19 @@ class _Run:
         config: GenerationConfig,
         rules: DrawRules,
         first_sequence: int,
-        only_given: bool,
     ):
         self.model, self.prefixes, self.lengths = model, prefixes, lengths
-        self.seed, self.config, self.first_sequence, self.only_given = seed, config, first_sequence, only_given
+        self.seed, self.config, self.first_sequence = seed, config, first_sequence
         self.n_sub_columns = len(sub_columns)
         self.plan = Plan(model, sub_columns, prefixes.rows.offered, rules) if sub_columns else None
         device = model.device
         self.lows, self.highs = (torch.tensor(ends, device=device) for ends in (lengths.lows, lengths.highs))
         self.n_given = torch.from_numpy(np.diff(prefixes.offsets)).to(device)  # [G]
 
-    def generate(self, context: Tensor, siblings: Sequence[SiblingRows]) -> GeneratedSequences:
-        """Return the codes of all sequences."""
-        model, n_sequences = self.model, context.shape[1]
-        sequence = torch.arange(n_sequences, device=context.device)
+    def generate(self, context: Tensor, siblings: Sequence[SiblingRows], first: int) -> GeneratedSequences:
+        """Return the codes of the sequences of this context, which are those from number `first` on."""
+        model, end = self.model, first + context.shape[1]
+        sequence = torch.arange(first, end, device=context.device)
         state = model.begin(context, siblings)
         length = self._draw_lengths(state, sequence)  # [B]
         steps: list[tuple[Tensor, Tensor]] = []  # which sequences, and their codes, per step
@@ -128,12 +143,10 @@ class _Run:
             steps.append((sequence, codes))
             state = model.advance(state, codes)
             step += 1
-        return self._together(steps, n_sequences)
+        return self._together(steps, first, end)
 
     def _draw_lengths(self, state: object, sequence: Tensor) -> Tensor:
         """Draw how many rows sequences have, [B]: at least as many as are given."""
-        if self.only_given:
-            return self.n_given[sequence].clone()
         logits = self.model.length_logits(state)
         given = self.n_given[sequence]
         possible = self.highs[None, :] >= given[:, None]  # [B, K]
@@ -164,12 +177,12 @@ class _Run:
         base = self.model.base(state, length - step)
         return self.plan.fill(codes, shown, keys, self.seed, self.config, base)
 
-    def _together(self, steps: list[tuple[Tensor, Tensor]], n_sequences: int) -> GeneratedSequences:
-        """Bring the rows of each sequence together."""
+    def _together(self, steps: list[tuple[Tensor, Tensor]], first: int, end: int) -> GeneratedSequences:
+        """Bring the rows of each sequence together, those from number `first` up to `end`."""
         if not steps:
             empty = np.zeros((self.n_sub_columns, 0), dtype=np.uint16)
-            return GeneratedSequences(empty, np.zeros(n_sequences + 1, dtype=np.int64))
+            return GeneratedSequences(empty, np.zeros(end - first + 1, dtype=np.int64))
         of_row = torch.cat([sequence for sequence, _ in steps]).cpu().numpy()
         codes = torch.cat([codes for _, codes in steps], dim=1).cpu().numpy().astype(np.uint16)
-        sizes = np.bincount(of_row, minlength=n_sequences)
+        sizes = np.bincount(of_row - first, minlength=end - first)
         return GeneratedSequences(codes[:, np.argsort(of_row, kind="stable")], np.append(0, np.cumsum(sizes)))
