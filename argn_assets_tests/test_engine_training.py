@@ -48,6 +48,8 @@ def _stopped_after(n_epochs: int, states: list[bytes]):
         ({"validation_split": None}, "validation_split is None"),
         ({"validation_split": 1}, "validation_split is 1"),
         ({"random_state": 1.0}, "random_state is 1.0"),
+        ({"encoding_types": ["categorical"]}, "encoding_types is a list; it is a dictionary, by the column's name"),
+        ({"column_roles": "drop"}, "column_roles is a str; it is a dictionary"),
         ({"device": "cuda:99"}, "device is 'cuda:99', which this machine does not have. It has 'auto', 'cpu'"),
         ({"device": "meta"}, "device is 'meta'"),
     ],
@@ -55,6 +57,7 @@ def _stopped_after(n_epochs: int, states: list[bytes]):
 def test_settings_that_mean_nothing_are_refused_with_their_range(orders, arguments, message):
     with pytest.raises(ConfigError, match=message):
         train_flat(orders, **(SETTINGS | arguments))
+    arguments = {"tgt_encoding_types" if name == "encoding_types" else name: it for name, it in arguments.items()}
     with pytest.raises(ConfigError, match=message):
         train_sequential(orders, tgt_context_key="country", **(SETTINGS | arguments))
 

@@ -170,9 +170,12 @@ def test_flat_models_generate_rows_of_the_columns_they_know(name):  # E3, E8
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
 def test_sequential_models_generate_sequences_of_the_lengths_they_know(name):  # E3, E8, E33
-    golden = GOLDEN[name]
+    import torch
+
+    golden, before = GOLDEN[name], torch.get_rng_state().tolist()
     artifact = golden.artifact
     rows = generate_sequential(artifact, ctx_data=golden.context, sample_size=24, random_state=1)
+    assert torch.get_rng_state().tolist() == before, "the generator of the whole process is left alone"
     sizes = rows.groupby("id", sort=False).size()
     assert sizes.between(max(1, artifact.tgt_seq_len_min), artifact.tgt_seq_len_max).all()
     assert len(sizes) == 24 or artifact.tgt_seq_len_min == 0

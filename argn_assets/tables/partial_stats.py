@@ -80,6 +80,9 @@ def compute_partial_stats(
 
     What a column of text holds is decided when the batches are combined, from all of its texts.
     """
+    for name, given in (("encoding_types", encoding_types), ("column_roles", column_roles)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(f"{name} is a {type(given).__name__}; it is a dictionary, by the column's name.")
     table = to_polars(batch)
     roles = roles_of(table, column_roles, context_key, primary_key)
     table = table.drop(name for name, role in roles.items() if role == "drop")

@@ -120,8 +120,10 @@ def load_lstm(weights: Weights, name: str, device: torch.device, dtype: torch.dt
     own = {key.removeprefix(f"{name}."): weight for key, weight in weights.items() if key.startswith(f"{name}.")}
     n_inputs, n_hidden = own["weight_ih_l0"].shape[1], own["weight_hh_l0"].shape[1]
     n_layers = sum(key.startswith("weight_hh_l") and not key.endswith("_reverse") for key in own)
-    lstm = nn.LSTM(n_inputs, n_hidden, n_layers, batch_first=True, bidirectional="weight_hh_l0_reverse" in own)
-    lstm.load_state_dict(own)
+    both_ways = "weight_hh_l0_reverse" in own
+    # On no device, where weights would be drawn from the generator of the whole process.
+    lstm = nn.LSTM(n_inputs, n_hidden, n_layers, batch_first=True, bidirectional=both_ways, device="meta")
+    lstm.load_state_dict(own, assign=True)
     return lstm.to(device, dtype).eval().requires_grad_(False)
 
 
