@@ -273,6 +273,17 @@ def test_a_fixed_order_is_kept():  # E31
         generate_flat(artifact, seed_data=pd.DataFrame({"items": [3]}))
 
 
+@pytest.mark.parametrize(("end", "moment"), [("min", "1500-01-31"), ("max", "9999-12-31")])
+def test_dates_that_nanoseconds_cannot_say_are_microseconds(tmp_path, end, moment):  # E9
+    path = unpacked(tmp_path, "flat_l") / "ModelStore" / "tgt-stats" / "stats.json"
+    document = json.loads(path.read_text())
+    document["columns"]["day"][end] = moment
+    path.write_text(json.dumps(document))
+    rows = generate_flat(ModelArtifact.from_workspace(tmp_path), 20, random_state=1)
+    assert rows["day"].dtype == "datetime64[us]"
+    assert rows["day"].between("2021-01-01", "2025-01-01").any()
+
+
 def test_contexts_change_what_is_generated():  # E32
     golden = GOLDEN["flat_context_m"]
     context = golden.context

@@ -16,6 +16,7 @@ from argn_assets.encodings.peer.texts import MISSING
 from argn_assets.schema import SubColumn
 
 _MOST_DIGITS = 19  # of a uint64
+_LEAST_DECIMAL = -20
 _MOST_INT, _LEAST_INT = (1 << 63) - 1, -(1 << 63)
 # What the peer finds a number in text by: the first thing that reads like one.
 _NUMBER = r"(-?[0-9]*\.?[0-9]+(?:[eE][+\-]?[0-9]+)?)"
@@ -315,7 +316,10 @@ def _significant(table: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArra
     whole = parts.field("field_0").str.splitn(".", 2).struct
     decimals = whole.field("field_1").fill_null("").str.strip_chars_end("0")
     exponents = parts.field("field_1").fill_null("0").cast(pl.Int64) - decimals.str.len_bytes().cast(pl.Int64)
-    return (whole.field("field_0") + decimals).cast(pl.UInt64).to_numpy(), exponents.to_numpy()
+    significant, last = (whole.field("field_0") + decimals).cast(pl.UInt64).to_numpy(), exponents.to_numpy()
+    beyond = (_LEAST_DECIMAL - last).clip(0, _MOST_DIGITS)  # digits that the peer's text of a number has no room for
+    unit = _powers_of_ten(beyond)
+    return (significant + unit // np.uint64(2)) // unit, last + beyond
 
 
 def _powers_of_ten(exponents: NDArray[np.int64]) -> NDArray[np.uint64]:

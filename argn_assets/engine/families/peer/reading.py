@@ -13,6 +13,7 @@ from argn_assets.artifact import ModelArtifact
 from argn_assets.encodings.base import Stats
 from argn_assets.encodings.peer import stats_of_column
 from argn_assets.encodings.peer.lists import PeerListStats
+from argn_assets.encodings.peer.moments import PeerDatetimeStats
 from argn_assets.engine.families.peer.family import Peer
 from argn_assets.engine.families.peer.files import CONFIGURATION, CONTEXT, TARGET, WEIGHTS, PeerFiles
 from argn_assets.engine.families.peer.layout import PeerColumn, PeerLayout
@@ -25,9 +26,11 @@ from argn_assets.tables.stats import TableStats
 _SIZES = {"MOSTLY_AI/Small": "S", "MOSTLY_AI/Medium": "M", "MOSTLY_AI/Large": "L"}
 # The type of a column as words, and as pandas names it: that of the peer's own output.
 _DTYPES = {
-    "peer_datetime": ("datetime[ns]", "datetime64[ns]"), "peer_datetime_relative": ("datetime[us]", "datetime64[us]"),
+    "moment": ("datetime[ns]", "datetime64[ns]"), "far moment": ("datetime[us]", "datetime64[us]"),
+    "peer_datetime_relative": ("datetime[us]", "datetime64[us]"),
     "int": ("int64", "Int64"), "float": ("float64", "Float64"), "text": ("string", "string"),
 }  # fmt: skip
+_MOST_NANOSECONDS = (1 << 63) // 1_000_000  # milliseconds from 1970 that nanoseconds reach
 _MOST_NAMED = 3  # weights that an error lists
 
 
@@ -136,6 +139,9 @@ def _column_schema(name: str, stats: Stats) -> ColumnSchema:
     inner = stats.element if isinstance(stats, PeerListStats) else stats
     lowest = getattr(inner, "lowest", None)
     kind = "text" if lowest is None else "float" if lowest < 0 else "int"
+    if isinstance(inner, PeerDatetimeStats):
+        inside = not any(end is not None and abs(end) > _MOST_NANOSECONDS for end in (inner.low, inner.high))
+        kind = "moment" if inside else "far moment"
     dtype, own = _DTYPES.get(inner.NAME, _DTYPES[kind])
     return ColumnSchema(name=name, dtype=dtype, frame_dtype=own, encoding=stats.NAME, reason=IMPORTED)
 
