@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from argn_assets.engine import ModelArtifact, generate_flat, generate_sequential, impute, log_prob
-from argn_assets.errors import ArtifactError, ConfigError, SchemaError
+from argn_assets.errors import ArtifactError, ConfigError, DataError, SchemaError
 from argn_assets.tables.encode import decode_table, encode_table
 from argn_assets_tests.peer.expected import FOLDER, Golden, flat_log_probs, log_probs_after_given, sequential_log_probs
 from argn_assets_tests.peer.make_workspaces import CASES, LARGE_CASES
@@ -301,6 +301,14 @@ def test_context_sequences_may_be_empty_missing_or_longer_than_those_trained_on(
     context["visits::seconds"] = [[], None, [1] * 50, [None]]
     context["visits::on"] = [[], None, ["2022-05-01"] * 50, ["2022-05-01"]]
     assert len(generate_flat(golden.artifact, ctx_data=context, random_state=1)) == 4
+
+
+def test_lists_of_one_sequence_that_differ_in_length_are_refused_by_the_column():  # E32
+    golden = GOLDEN["flat_sequential_context_s"]
+    assert golden.context is not None
+    pages = [[*pages, "home"] for pages in golden.context["visits::page"]]
+    with pytest.raises(DataError, match=r"24 of 24 context rows .+ in 'visits::seconds' than in 'visits::page'"):
+        generate_flat(golden.artifact, ctx_data=golden.context.assign(**{"visits::page": pages}))
 
 
 # --------------------------------------------------------------------------------------------------------- from files

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from argn_assets.errors import ConfigError, DataError, SchemaError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
-from argn_assets.tables.siblings import compute_context_stats
+from argn_assets.tables.siblings import SEPARATOR, compute_context_stats, sizes_of_lists
 from argn_assets.tables.split import row_keys
 from argn_assets.tables.stats import EncodingTypes, TableStats
 
@@ -30,8 +30,15 @@ class Context:
 
     @classmethod
     def of_table(cls, table: pl.DataFrame, stats: TableStats) -> Context:
-        """Encode a context table; SchemaError names the columns that it lacks."""
-        return cls(table, encode_table(table, stats), stats)
+        """Encode a context table; SchemaError names the columns that it lacks, DataError those of unequal lists."""
+        encoded = encode_table(table, stats)
+        sequences: dict[str, list[pl.Series]] = {}  # of an imported model, whose lists are columns
+        for name in stats.columns:
+            if isinstance(table.schema[name], pl.List):
+                sequences.setdefault(name.partition(SEPARATOR)[0], []).append(table[name])
+        for lists in sequences.values():
+            sizes_of_lists(lists)
+        return cls(table, encoded, stats)
 
     def of_rows(self, rows: NDArray[np.int64]) -> Context:
         """Return the context of some rows, by their number."""

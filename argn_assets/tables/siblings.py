@@ -65,19 +65,29 @@ def take_apart(table: pl.DataFrame, columns: list[str], most: int | None = None)
         SchemaError: a column holds no lists.
     """
     lists = [_as_lists(table[name]) for name in columns]
-    sizes = [column.list.len().fill_null(0).to_numpy().astype(np.int64) for column in lists]
-    for name, own in zip(columns, sizes, strict=True):
-        n_other = int((own != sizes[0]).sum())
-        if n_other:
-            raise DataError(
-                f"{n_other} of {len(table)} context rows have another number of elements in {name!r} than in "
-                f"{columns[0]!r}. The list columns of one sequence (all that share the name before {SEPARATOR!r}) are "
-                "the columns of its rows, so each row needs lists of one length."
-            )
-    kept = sizes[0] if most is None else np.minimum(sizes[0], most)
+    sizes = sizes_of_lists(lists)
+    kept = sizes if most is None else np.minimum(sizes, most)
     filled = pl.Series(kept > 0)  # exploding an empty list would give a row
     cut = [column if most is None else column.list.head(most) for column in lists]
     return SiblingTable(pl.DataFrame([column.filter(filled).explode() for column in cut]), kept)
+
+
+def sizes_of_lists(lists: list[pl.Series]) -> NDArray[np.int64]:
+    """Return how many elements every one of some list columns has in each row, [N].
+
+    Raises:
+        DataError: the lists of a row differ in length; names the column, and how many rows are so.
+    """
+    sizes = [column.list.len().fill_null(0).to_numpy().astype(np.int64) for column in lists]
+    for column, own in zip(lists, sizes, strict=True):
+        n_other = int((own != sizes[0]).sum())
+        if n_other:
+            raise DataError(
+                f"{n_other} of {len(column)} context rows have another number of elements in {column.name!r} than in "
+                f"{lists[0].name!r}. The list columns of one sequence (all that share the name before {SEPARATOR!r}) "
+                "are the columns of its rows, so each row needs lists of one length."
+            )
+    return sizes[0]
 
 
 def _as_lists(column: pl.Series) -> pl.Series:
