@@ -220,3 +220,38 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved_and_said():  # E35
 def test_a_training_for_which_memory_does_not_suffice_at_all_ends_with_an_error_that_says_so():  # E35
     done = _short_of_memory(40, 1024)
     assert "EngineError: The training does not fit into the memory of cpu. Choose a smaller model_size" in done.stderr
+
+
+GENERATED_SHORT_OF_MEMORY = """
+import resource, warnings
+import numpy as np, polars as pl, torch
+from argn_assets.engine import generate_flat, generate_sequential, train_flat, train_sequential
+torch.set_num_threads(1)
+rng = np.random.default_rng(0)
+table = pl.DataFrame({"key": np.arange(6000) // 2, **{f"c{i}": rng.integers(0, 900, 6000).astype(str) for i in range(3)}})
+settings = {"max_epochs": 0, "random_state": 1, "tgt_context_key": "key"}
+calls = (
+    (lambda n: generate_flat(rows, n, random_state=2), train_flat),
+    (lambda n: generate_sequential(rows, sample_size=n, batch_size=n, random_state=2), train_sequential),
+)
+for generate, train in calls:
+    rows = train(table, **settings)
+    generate(40)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 8_000_000, resource.RLIM_INFINITY))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        halved = generate(4096)
+    print([str(w.message) for w in seen if "did not fit" in str(w.message)][0])
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert halved.equals(generate(4096))
+"""
+
+
+@needs_limits
+def test_rows_that_do_not_fit_into_memory_together_are_generated_by_halves_and_are_the_same():  # E3
+    done = subprocess.run(
+        [sys.executable, "-c", GENERATED_SHORT_OF_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("at once did not fit into the memory of cpu: generation goes on with") == 2

@@ -91,7 +91,7 @@ def generate_sequences(
         made[part.start] = run.generate(codes[:, part], of_rows(beside, part), part.start)
 
     for_each_part(generate, parts, model.device)
-    return _one_after_another([made[part.start] for part in parts])
+    return _one_after_another([own for _, own in sorted(made.items())])
 
 
 def _one_after_another(parts: Sequence[GeneratedSequences]) -> GeneratedSequences:

@@ -40,10 +40,10 @@ def enough_memory(device: torch.device) -> Iterator[None]:
 
 
 def by_halves(work: Callable[[slice], None], rows: slice, device: torch.device) -> None:
-    """Do the work on rows; where memory does not suffice, on one half of them after the other, and say so.
+    """Do the work on rows or sequences; where memory does not suffice, on one half of them after the other, and say so.
 
     Raises:
-        EngineError: it does not suffice for one row.
+        EngineError: it does not suffice for one of them.
     """
     try:
         return work(rows)
@@ -52,14 +52,14 @@ def by_halves(work: Callable[[slice], None], rows: slice, device: torch.device) 
             raise
         if rows.stop - rows.start <= 1:
             raise EngineError(
-                f"One row does not fit into the memory of {device}. Use another device, or train a smaller model_size."
+                f"Even one alone does not fit into the memory of {device}. Use another device, or train a smaller model_size."
             ) from error
     # Only here is what the failed work held gone.
     give_back(device)
     middle = (rows.start + rows.stop) // 2
     warnings.warn(
-        f"{rows.stop - rows.start} rows did not fit into the memory of {device}: they are generated as "
-        f"{middle - rows.start} and {rows.stop - middle}. A smaller batch_size saves the attempt.",
+        f"{rows.stop - rows.start:,} at once did not fit into the memory of {device}: generation goes on with "
+        f"{rows.stop - middle:,} at a time. A smaller batch_size saves the attempt.",
         stacklevel=2,
     )
     by_halves(work, slice(rows.start, middle), device)
