@@ -228,7 +228,8 @@ import numpy as np, polars as pl, torch
 from argn_assets.engine import generate_flat, generate_sequential, train_flat, train_sequential
 torch.set_num_threads(1)
 rng = np.random.default_rng(0)
-table = pl.DataFrame({"key": np.arange(6000) // 2, **{f"c{i}": rng.integers(0, 900, 6000).astype(str) for i in range(3)}})
+columns = {f"c{i}": rng.integers(0, 900, 6000).astype(str) for i in range(3)}
+table = pl.DataFrame({"key": np.arange(6000) // 2, **columns})
 settings = {"max_epochs": 0, "random_state": 1, "tgt_context_key": "key"}
 calls = (
     (lambda n: generate_flat(rows, n, random_state=2), train_flat),

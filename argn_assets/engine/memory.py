@@ -52,7 +52,8 @@ def by_halves(work: Callable[[slice], None], rows: slice, device: torch.device) 
             raise
         if rows.stop - rows.start <= 1:
             raise EngineError(
-                f"Even one alone does not fit into the memory of {device}. Use another device, or train a smaller model_size."
+                f"Even one alone does not fit into the memory of {device}. Use another device, or train a smaller "
+                "model_size."
             ) from error
     # Only here is what the failed work held gone.
     give_back(device)
