@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from argn_assets.errors import EngineError
+
+Result = TypeVar("Result")
 
 _SIGNS = ("allocate memory", "bad_alloc", "ALLOC_FAILED")  # of a CPU, of the standard library, of a GPU's libraries
 
@@ -39,14 +42,16 @@ def enough_memory(device: torch.device) -> Iterator[None]:
         ) from error
 
 
-def by_halves(work: Callable[[slice], None], rows: slice, device: torch.device) -> None:
+def by_halves(work: Callable[[slice], Result], rows: slice, device: torch.device) -> list[Result]:
     """Do the work on rows or sequences; where memory does not suffice, on one half of them after the other, and say so.
 
+    Returns:
+        the results in the order of the rows.
     Raises:
-        EngineError: it does not suffice for one of them.
+        EngineError: memory does not suffice for one of them.
     """
     try:
-        return work(rows)
+        return [work(rows)]
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -63,5 +68,5 @@ def by_halves(work: Callable[[slice], None], rows: slice, device: torch.device) 
         f"{rows.stop - middle:,} at a time. A smaller batch_size saves the attempt.",
         stacklevel=2,
     )
-    by_halves(work, slice(rows.start, middle), device)
-    by_halves(work, slice(middle, rows.stop), device)
+    first, second = slice(rows.start, middle), slice(middle, rows.stop)
+    return [*by_halves(work, first, device), *by_halves(work, second, device)]
