@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from argn_assets.engine import ModelArtifact, impute, log_prob, predict, predict
 from argn_assets.errors import ConfigError
 
 SIDES = ("heads", "tails")
+DAYS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 
 
 def coins(n_sequences: int, seed: int = 0) -> pl.DataFrame:
@@ -135,3 +136,28 @@ def test_times_that_are_gaps_cannot_be_listed(visited):  # E41
     artifact, table = visited
     with pytest.raises(ConfigError, match="'day' is encoded as the time since the row before"):
         predict_proba(artifact, table, "day")
+
+
+@pytest.fixture(scope="module")
+def rhythms() -> tuple[ModelArtifact, pl.DataFrame]:
+    rows = [
+        (k, datetime(2021, 1, 1) + timedelta(days=k, hours=13) + i * DAYS[k % 3]) for k in range(300) for i in range(6)
+    ]
+    table = pl.DataFrame(rows, ["key", "at"], orient="row").with_columns(rhythm=pl.format("{}", pl.col("key") % 3))
+    return train_sequential(table, tgt_context_key="key", random_state=1, max_epochs=15, device="cpu"), table
+
+
+@pytest.mark.parametrize("missing", [[0], [2], [2, 3], [0, 1, 4, 5]])
+def test_missing_times_are_filled_by_the_rhythm_of_the_others(rhythms, missing):  # E41 E33
+    artifact, table = rhythms
+    later = table.with_columns(at=pl.col("at") + timedelta(days=9000))
+    is_missing = (pl.int_range(pl.len()) % 6).is_in(missing)
+    filled = impute(artifact, later.with_columns(at=pl.when(~is_missing).then("at")), random_state=1)
+    assert (filled["at"] == later["at"]).mean() > 0.99
+
+
+def test_times_between_given_ones_are_as_precise_as_gaps_are(rhythms):  # E41 E33
+    given = pl.DataFrame({"key": [1] * 4, "at": [datetime(2021, 3, 1, 13), None, None, datetime(2021, 3, 20, 13)]})
+    filled = impute(rhythms[0], given.with_columns(rhythm=pl.lit("1")), random_state=1)
+    assert filled["at"].is_sorted()
+    assert filled["at"].dt.hour().unique().to_list() == [13]

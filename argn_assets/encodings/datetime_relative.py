@@ -100,6 +100,12 @@ class DatetimeRelativeStats(Stats):
         return (NULL,) * self.has_null + (ABSOLUTE, *gaps)
 
     @property
+    def gap_unit(self) -> int:
+        """Milliseconds of the finest part that gaps have: a day where all are whole days."""
+        parts = [unit for unit, high in zip(_UNITS, self.gap_part_highs, strict=True) if high > 0]
+        return int(parts[-1]) if parts else 1
+
+    @property
     def varying_gaps(self) -> tuple[int, ...]:
         """Positions in GAP_PARTS of the parts that have codes."""
         spans = zip(self.gap_part_lows, self.gap_part_highs, strict=True)
@@ -130,6 +136,7 @@ class DatetimeRelative(Encoding):
     NAME = "datetime_relative"
     STATS = DatetimeRelativeStats
     ACCEPTS = frozenset({"moment"})
+    IN_ORDER = True
 
     @classmethod
     def partial(

@@ -7,6 +7,7 @@ import polars as pl
 
 from argn_assets.artifact import ModelArtifact
 from argn_assets.encodings.base import encoding_named
+from argn_assets.encodings.datetime_relative import DatetimeRelativeStats
 from argn_assets.engine.generate import Given
 from argn_assets.errors import ConfigError, SchemaError
 from argn_assets.schema import TableSchema
@@ -46,8 +47,26 @@ def given_from_seed(artifact: ModelArtifact, seeds: pl.DataFrame | None, n_rows:
         # The columns up to the last offered one: what was trained in the table's order is generated in it.
         offered = np.logical_or.accumulate(offered[::-1])[::-1]
     if artifact.is_sequential:  # rows of one key stand together already
-        columns[str(stats.schema.context_key)] = seeds[str(stats.schema.context_key)]
+        key = str(stats.schema.context_key)
+        columns[key] = seeds[key]
+        if artifact.enable_flexible_generation:
+            observed &= ~_ends_of_unknown_gaps(seeds, stats)
     return Given(encode_table(pl.DataFrame(columns), stats).codes.astype(np.uint16), observed, offered)
+
+
+def _ends_of_unknown_gaps(seeds: pl.DataFrame, stats: TableStats) -> np.ndarray:
+    """Return which columns of which rows hold a time that counts from one that is missing, [C, N].
+
+    Their codes would say the time from the last one that is given, as if no row lay between. Gaps are drawn instead,
+    and `times_from_given` fits them to what is given.
+    """
+    found = np.zeros((len(stats.columns), len(seeds)), dtype=bool)
+    follows = pl.col(str(stats.schema.context_key)) == pl.col(str(stats.schema.context_key)).shift(1)
+    for place, (name, own) in enumerate(stats.columns.items()):
+        if isinstance(own, DatetimeRelativeStats) and name in seeds.columns:
+            before_is_missing = pl.col(name).shift(1).is_null() & follows
+            found[place] = seeds.select(before_is_missing.fill_null(value=False)).to_series().to_numpy()
+    return found
 
 
 def _observed(seeds: pl.DataFrame, names: list[str]) -> np.ndarray:

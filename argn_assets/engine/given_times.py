@@ -55,15 +55,36 @@ def times_from_given(
         unbounded = dataclasses.replace(stats, columns={name: dataclasses.replace(own, low=_FIRST, high=_LAST)})
         free = decode_codes(block, unbounded, seed=seed, first_row=first_row, starts=starts)[name]
         known = given[name].cast(free.dtype, strict=False)
-        times = pl.DataFrame({"sequence": sequence, "code": table[name], "free": free, "given": known})
-        moved[name] = times.select(_moved(never_falls=(own.gap_low or 0) >= 0)).to_series()
+        columns = {"code": table[name], "free": free, "given": known}
+        times = pl.DataFrame({"sequence": sequence} | {key: own.to_physical() for key, own in columns.items()})
+        found = times.select(_moved(_unit(own, free.dtype) if (own.gap_low or 0) >= 0 else None)).to_series()
+        moved[name] = found.cast(times["code"].dtype).cast(table[name].dtype)
     return table.with_columns(**moved)
 
 
-def _moved(*, never_falls: bool) -> pl.Expr:
-    """Return the expression of the time of each row; of sequences without a given time, what the code says."""
-    apart = pl.col("given") - pl.col("free")
-    value = pl.col("free") + apart.forward_fill().over("sequence").fill_null(apart.backward_fill().over("sequence"))
-    if never_falls:  # a drawn row between two given ones
-        value = pl.min_horizontal(value, pl.col("given").backward_fill().over("sequence"))
+def _unit(stats: DatetimeRelativeStats, dtype: pl.DataType) -> int:
+    """Return the finest part of gaps in what a type counts, at least 1."""
+    if dtype == pl.Date:
+        return 1
+    per_millisecond = {"ms": 1, "us": 1_000, "ns": 1_000_000}
+    return stats.gap_unit * per_millisecond[dtype.time_unit]  # type: ignore[attr-defined]
+
+
+def _moved(unit: int | None) -> pl.Expr:
+    """Return the expression of the time of each row; of sequences without a given time, what the code says.
+
+    Before the first given time and after the last one gaps are as drawn. Between two they are longer or shorter by one
+    factor, in whole units; `unit` is None where times may fall, which has no such factor.
+    """
+    free, given = pl.col("free"), pl.col("given")
+    apart = given - free
+    value = free + apart.forward_fill().over("sequence").fill_null(apart.backward_fill().over("sequence"))
+    if unit is not None:
+        known = pl.when(given.is_not_null()).then(free)
+        given_before, given_after = given.forward_fill().over("sequence"), given.backward_fill().over("sequence")
+        free_before, free_after = known.forward_fill().over("sequence"), known.backward_fill().over("sequence")
+        factor = (given_after - given_before) / pl.max_horizontal(free_after - free_before, 1) / unit
+        since = ((free - free_before) * factor).round().cast(pl.Int64) * unit
+        between = pl.when(given_before.is_not_null() & given_after.is_not_null()).then(given_before + since)
+        value = pl.coalesce(pl.when(between > given_after).then(given_after).otherwise(between), value)
     return pl.when(apart.is_not_null().any().over("sequence")).then(value).otherwise(pl.col("code"))
