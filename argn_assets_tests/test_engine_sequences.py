@@ -105,20 +105,6 @@ def test_the_same_seed_gives_the_same_rows_in_any_cut(artifact, new_customers, s
     assert pl.from_arrow(pa.Table.from_batches(batches)).equals(synthetic)
 
 
-def test_sequences_do_not_depend_on_the_number_of_threads(artifact):  # E10
-    import torch
-
-    many = customers(2500, first=10_000, seed=6)
-    before, made = torch.get_num_threads(), []
-    try:
-        for n_threads in (1, 3):
-            torch.set_num_threads(n_threads)
-            made.append(generate_sequential(artifact, ctx_data=many, random_state=2, device="cpu"))
-    finally:
-        torch.set_num_threads(before)
-    assert made[0].equals(made[1])
-
-
 def test_the_artifact_survives_bytes_with_everything_generating_needs(artifact, new_customers, synthetic):  # E7
     again = ModelArtifact.from_bytes(artifact.to_bytes())
     assert again.to_bytes() == artifact.to_bytes()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch import Tensor
 
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator, RowGenerator
+from argn_assets.engine.memory import by_halves
 from argn_assets.engine.outcomes import codes_of_combinations, combination_log_probs
-from argn_assets.engine.parallel import for_each_part, parts_of
+from argn_assets.engine.parallel import parts_of, threads_for
 from argn_assets.engine.rules import ColumnShares, DrawRules
 from argn_assets.engine.sampling import draw, draw_codes, sampled_probabilities
 from argn_assets.engine.siblings import of_rows, sibling_rows
@@ -99,8 +101,7 @@ def generate_codes(
     siblings = sibling_rows(given.siblings, model.device)
     result = np.empty((len(sub_columns), n_rows), dtype=np.uint16)
 
-    @flushed_denormals()  # both are properties of a thread
-    @torch.inference_mode()
+    @torch.inference_mode()  # a property of a thread
     def generate(rows: slice) -> None:
         keys = np.arange(first_row + rows.start, first_row + rows.stop, dtype=np.uint64)
         codes = torch.from_numpy(given.codes[:, rows].astype(np.int64)).to(model.device)
@@ -109,7 +110,9 @@ def generate_codes(
         result[:, rows] = plan.fill(codes, observed, keys, seed, config, base).cpu().numpy().astype(np.uint16)
 
     most = min(config.batch_size, _MOST_IN_CACHE) if model.device.type == "cpu" else config.batch_size
-    for_each_part(generate, parts_of(n_rows, most, model.device), model.device)
+    parts = parts_of(n_rows, most, model.device)
+    with threads_for(model.device, len(parts)) as threads:
+        threads.map(partial(by_halves, generate, device=model.device), parts)
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig, Given, Plan
-from argn_assets.engine.parallel import for_each_part, parts_of
+from argn_assets.engine.memory import by_halves
+from argn_assets.engine.parallel import parts_of, threads_for
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.sampling import draw_codes
 from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
@@ -83,15 +85,14 @@ def generate_sequences(
     beside = sibling_rows(siblings, model.device)
     n_sequences = codes.shape[1]
     parts = parts_of(n_sequences, max(1, n_sequences), model.device) or [slice(0, 0)]
-    made: dict[int, GeneratedSequences] = {}
 
-    @flushed_denormals()  # both are properties of a thread
-    @torch.inference_mode()
-    def generate(part: slice) -> None:
-        made[part.start] = run.generate(codes[:, part], of_rows(beside, part), part.start)
+    @torch.inference_mode()  # a property of a thread
+    def generate(part: slice) -> GeneratedSequences:
+        return run.generate(codes[:, part], of_rows(beside, part), part.start)
 
-    for_each_part(generate, parts, model.device)
-    return _one_after_another([own for _, own in sorted(made.items())])
+    with threads_for(model.device, len(parts)) as threads:
+        made = threads.map(partial(by_halves, generate, device=model.device), parts)
+    return _one_after_another([own for halves in made for own in halves])
 
 
 def _one_after_another(parts: Sequence[GeneratedSequences]) -> GeneratedSequences:

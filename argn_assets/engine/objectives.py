@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from argn_assets.engine.batches import FlatBatch, code_rows, shuffled_batches
-from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
+from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Dropouts
+from argn_assets.engine.families.argn.flat import FlatModel
 from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.siblings import with_summaries
 from argn_assets.engine.packing import Packed, Windows, batches_of, cut_windows, pack
+from argn_assets.engine.parallel import ONE_THREAD, Threads
+from argn_assets.engine.row_losses import row_losses
 from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
 from argn_assets.tables.encode import EncodedSibling, EncodedTable
 from argn_assets.tables.sequences import SequenceLengths
@@ -35,7 +38,9 @@ HIDDEN_CONTEXT = 0.05  # of the context's cells are hidden in training: so are v
 
 
 class Objective(Protocol):
-    """The model to be trained and the rows it is trained on."""
+    """The model to be trained and the rows it is trained on; `threads` share the work of a step."""
+
+    threads: Threads
 
     @property
     def model(self) -> nn.Module:
@@ -70,27 +75,6 @@ def orders_of(batch_size: int, any_order: bool) -> int:
     return max(1, min(MOST_ORDERS, batch_size // ROWS_PER_ORDER)) if any_order else 1
 
 
-def _split_evenly(codes: Tensor, base: Tensor | None, n_orders: int) -> tuple[Tensor, Tensor | None]:
-    """Repeat the last row until the rows can be split evenly over the orders."""
-    missing = -len(codes) % n_orders
-    if missing:
-        codes = torch.cat([codes, codes[-1:].expand(missing, -1)])
-        base = torch.cat([base, base[-1:].expand(missing, -1)]) if base is not None else None
-    return codes, base
-
-
-def row_losses(
-    model: FlatModel, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT, base: Tensor | None = None
-) -> Tensor:
-    """Return the summed negative log-probability of rows of codes, [B, S], in nats; see `FlatModel.losses`."""
-    n_rows = len(codes)
-    codes, base = _split_evenly(codes, base, len(visible))
-    losses = model.losses(codes, visible, dropout, base)
-    if len(codes) == n_rows:
-        return torch.stack([block.sum() for block in losses]).sum()
-    return torch.stack([block[:, :n_rows].sum() for block in losses]).sum()
-
-
 @dataclass
 class FlatObjective:
     """Rows that stand alone, or beside a context: its codes stand before theirs, its siblings beside them."""
@@ -99,6 +83,7 @@ class FlatObjective:
     encoded: EncodedTable
     any_order: bool
     device: torch.device
+    threads: Threads = ONE_THREAD
 
     def __post_init__(self) -> None:
         training, validating = (np.flatnonzero(self.encoded.validation == which) for which in (False, True))
@@ -128,7 +113,7 @@ class FlatObjective:
         ranks = row.ranks(orders_of(n_rows, self.any_order), self.any_order, rng, HIDDEN_CONTEXT)
         visible = row.visible_for(ranks)
         base = self._base(of_rows(self.training_siblings, batch.rows.numpy()), dropout)
-        return row_losses(row, batch.codes, visible, dropout, base) / n_rows
+        return row_losses(row, batch.codes, visible, dropout, base, self.threads) / n_rows
 
     def _base(self, siblings: Sequence[SiblingRows], dropout: Dropouts = NO_DROPOUT) -> Tensor | None:
         """Return what rows see of the siblings of their context, [B, H]."""
@@ -144,7 +129,7 @@ class FlatObjective:
                 orders = min(len(codes), 2 * MOST_ORDERS) if self.any_order else 1
                 visible = self.row.visible_for(self.row.ranks(orders, self.any_order, rng))
                 base = self._base(of_rows(self.validation_siblings, slice(start, start + len(codes))))
-                total += float(row_losses(self.row, codes, visible, base=base))
+                total += float(row_losses(self.row, codes, visible, base=base, threads=self.threads))
         return total / (n_rows * repeats)
 
 
@@ -177,6 +162,7 @@ class SequentialObjective:
     data: SequenceCodes
     any_order: bool
     device: torch.device
+    threads: Threads = ONE_THREAD
 
     def __post_init__(self) -> None:
         encoded, data = self.data.encoded, self.data
@@ -252,7 +238,7 @@ class SequentialObjective:
         rows = codes.new_zeros((), dtype=torch.float32)
         if len(codes) and codes.shape[1]:
             visible = model.row.visible_for(model.row.ranks(n_orders, self.any_order, rng))
-            rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left))
+            rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left), self.threads)
         return (lengths * is_first).sum(), again, rows
 
     def _shown_context(self, n_sequences: int, hidden: float, rng: torch.Generator) -> Tensor | None:

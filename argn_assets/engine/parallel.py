@@ -1,20 +1,70 @@
-"""Parts of the rows beside each other, one thread each, on a CPU.
+"""Parts of the work beside each other, one thread each, on a CPU.
 
-Threads that share one product wait for each other after every one of a step's many small operations: two of them were
-half as fast again as one. A part of the rows needs nobody, so two threads with a part each are nearly twice as fast.
+Threads that share every product wait for each other after each of a step's many small operations: two of them were
+hardly faster than one, and beside other load far slower. A part of the rows needs nobody until it is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
-from argn_assets.engine.memory import by_halves
-
-LEAST_PART = 1024  # rows; fewer are not worth a thread
+LEAST_PART = 1024  # rows to be generated; fewer are not worth a thread
 MOST_THREADS = 8  # more would wait for Python's own lock
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Threads:
+    """Threads that compute beside each other. A single one is the caller's own."""
+
+    def __init__(self, n_threads: int = 1, pool: ThreadPoolExecutor | None = None):
+        self.n_threads, self._pool = n_threads, pool
+
+    def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """Return the work's results on all parts, in their order; the first error ends it and is raised."""
+        if self._pool is None or len(parts) <= 1:
+            return [work(part) for part in parts]
+        futures = [self._pool.submit(work, part) for part in parts]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future.done() and future.exception()]
+            return [future.result() for future in failed or futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+ONE_THREAD = Threads()
+
+
+@contextmanager
+def threads_for(device: torch.device, most: int = MOST_THREADS) -> Iterator[Threads]:
+    """Yield at most `most` threads that share the cores torch may use; one where another device computes."""
+    n_cores = torch.get_num_threads() if device.type == "cpu" else 1
+    n_threads = min(n_cores, MOST_THREADS, most)
+    if n_threads <= 1:
+        yield ONE_THREAD
+        return
+    pool = ThreadPoolExecutor(n_threads, initializer=_begin_thread, initargs=(n_cores // n_threads,))
+    # The caller's share too: the cores it would use beside would wait between its operations, and not for nothing.
+    torch.set_num_threads(n_cores // n_threads)
+    try:
+        yield Threads(n_threads, pool)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        # A thread's setting is also what threads begin with that are started later.
+        torch.set_num_threads(n_cores)
+
+
+def _begin_thread(n_cores: int) -> None:
+    torch.set_num_threads(n_cores)
+    torch.set_flush_denormal(True)
 
 
 def parts_of(n_rows: int, most: int, device: torch.device) -> list[slice]:
@@ -28,34 +78,3 @@ def parts_of(n_rows: int, most: int, device: torch.device) -> list[slice]:
         n_threads = min(MOST_THREADS, torch.get_num_threads())
         size = min(most, max(LEAST_PART, -(-n_rows // n_threads)))
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
-
-
-def for_each_part(work: Callable[[slice], None], parts: list[slice], device: torch.device) -> None:
-    """Do the work of all parts, on a CPU beside each other; the first error ends it and is raised.
-
-    Where memory does not suffice for a part, its halves are done one after the other, and so on.
-
-    Args:
-        work: does a part; it sets up what belongs to its thread (`torch.inference_mode` and the like).
-        parts: of the rows.
-        device: where the work computes.
-    """
-    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    n_beside = min(n_threads, MOST_THREADS, len(parts))
-    if n_beside <= 1:
-        for part in parts:
-            by_halves(work, part, device)
-        return
-    try:
-        with ThreadPoolExecutor(n_beside, initializer=torch.set_num_threads, initargs=(n_threads // n_beside,)) as pool:
-            futures = [pool.submit(by_halves, work, part, device) for part in parts]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                pool.shutdown(cancel_futures=True)
-        for future in futures:
-            if not future.cancelled():
-                future.result()
-    finally:
-        # A thread's setting is also what threads begin with that are started later.
-        torch.set_num_threads(n_threads)

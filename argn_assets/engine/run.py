@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from argn_assets.artifact import EpochRecord
 from argn_assets.engine.config import FEWEST_BATCH, TrainingConfig, batch_size_for
 from argn_assets.engine.epoch import Epoch
-from argn_assets.engine.families.argn.flat import Dropouts
+from argn_assets.engine.families.argn.dropout import Dropouts
 from argn_assets.engine.families.argn.layout import Width
 from argn_assets.engine.memory import give_back, is_out_of_memory
 from argn_assets.engine.objectives import Objective

@@ -11,30 +11,16 @@ into blocks of like cardinality; nothing loops over columns in a training step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Hiding
 from argn_assets.engine.families.argn.layout import NetworkLayout
 
 _IMPOSSIBLE = -1e9  # logit of a code beyond a sub-column's cardinality
-
-
-class Dropouts(NamedTuple):
-    """What is applied to the embeddings and to the first hidden layer while training."""
-
-    embedded: Callable[[Tensor], Tensor]
-    hidden: Callable[[Tensor], Tensor]
-
-
-def _unchanged(values: Tensor) -> Tensor:
-    return values
-
-
-NO_DROPOUT = Dropouts(_unchanged, _unchanged)
 
 
 def drawn_weights(layout: NetworkLayout) -> dict[str, Tensor]:
@@ -135,7 +121,11 @@ class FlatModel(nn.Module):
         return functional.embedding(codes + offsets, self.embedding)
 
     def losses(
-        self, codes: Tensor, visible: Tensor, dropout: Dropouts = NO_DROPOUT, base: Tensor | None = None
+        self,
+        codes: Tensor,
+        visible: Tensor,
+        dropout: tuple[Hiding, Hiding] = NO_DROPOUT,
+        base: Tensor | None = None,
     ) -> list[Tensor]:
         """Return the negative log-probabilities of codes, [B, S], per block [N, B], in nats.
 
@@ -145,16 +135,18 @@ class FlatModel(nn.Module):
         """
         n_rows, n_orders = len(codes), len(visible)
         embedded = self.embed(codes).view(n_orders, n_rows // n_orders, -1)  # [G, B/G, S*E]
-        embedded = dropout.embedded(embedded)
+        hide_embedded, hide_hidden = dropout
+        embedded = hide_embedded(embedded)
         shape = (visible.shape[1], self.layout.width.embedding, -1)
         mask = visible[:, :, self.hidden_owner].unsqueeze(2)  # [G, S, 1, H]
         weight = (self.first_weight.view(1, *shape) * mask).flatten(1, 2)  # [G, S*E, H]
         bias = self.first_bias.expand(n_orders, 1, -1) if base is None else base.view(n_orders, len(embedded[0]), -1)
-        hidden = dropout.hidden(torch.baddbmm(bias, embedded, weight).relu()).view(n_rows, -1)  # [B, H]
+        hidden = hide_hidden(torch.baddbmm(bias, embedded, weight).relu()).view(n_rows, -1)  # [B, H]
         result = []
-        for index, block in enumerate(self.blocks):
-            end = block.start + block.width * len(block.sub_columns)
-            own = hidden[:, block.start : end].view(n_rows, -1, block.width).transpose(0, 1)  # [N, B, W]
+        # Split and not cut out one by one: the gradient of every cut would be as large as the whole layer.
+        of_blocks = torch.split(hidden, [block.width * len(block.sub_columns) for block in self.blocks], dim=1)
+        for index, (block, units) in enumerate(zip(self.blocks, of_blocks, strict=True)):
+            own = units.view(n_rows, -1, block.width).transpose(0, 1)  # [N, B, W]
             logits = self.block_logits(index, own)  # [N, B, K]
             target = codes[:, block.sub_columns].t()  # [N, B]
             nll = functional.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")

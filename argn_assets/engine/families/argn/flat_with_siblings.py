@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
+from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Dropouts
+from argn_assets.engine.families.argn.flat import FlatModel
 from argn_assets.engine.families.argn.flat import drawn_weights as drawn_row_weights
 from argn_assets.engine.families.argn.layout import FlatWithSiblingsLayout
 from argn_assets.engine.families.argn.siblings import Siblings, named_under, summary_width

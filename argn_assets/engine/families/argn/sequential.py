@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts, FlatModel
+from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Dropouts
+from argn_assets.engine.families.argn.flat import FlatModel
 from argn_assets.engine.families.argn.flat import drawn_weights as drawn_row_weights
 from argn_assets.engine.families.argn.layout import SequentialLayout
 from argn_assets.engine.families.argn.places import PLACE_WIDTH, PLACES, embed_places, place_edges

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from argn_assets.engine.families.argn.flat import NO_DROPOUT, Dropouts
+from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Dropouts
 from argn_assets.engine.families.argn.layout import SiblingsLayout
 from argn_assets.engine.families.argn.places import PLACE_WIDTH, PLACES, embed_places, place_edges
 from argn_assets.engine.families.argn.recurrence import scan
