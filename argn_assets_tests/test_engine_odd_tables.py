@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -96,3 +97,35 @@ def test_any_text_names_a_column():  # E7 E9
     made = generate_flat(artifact, 30, random_state=1)
     assert made.columns == [*names, "key"]
     assert all(set(made[name]) <= set(table[name]) for name in names)
+
+
+DAYS = pl.date_range(date(2024, 1, 1), date(2024, 1, 20), eager=True)
+KEYS = {
+    "dates": DAYS,
+    "moments": DAYS.cast(pl.Datetime("ms", "Europe/Paris")),
+    "lengths of time": DAYS - date(2023, 1, 1),
+    "times of day": pl.Series(range(20)).cast(pl.Time),
+    "fractions": pl.Series([i + 0.5 for i in range(20)]),
+    "categories": pl.Series([f"c{i}" for i in range(20)], dtype=pl.Categorical),
+}
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+def test_every_new_row_and_sequence_has_a_key_of_its_own_of_the_columns_type(keys):  # E43 E9
+    table = pl.DataFrame({"key": keys, "a": ["x", "y"] * 10})
+    rows = generate_flat(_trained(table, None, False), 50, random_state=1)
+    sequences = generate_sequential(_trained(table, None, True), sample_size=50, random_state=1)
+    for made in (rows, sequences):
+        assert made["key"].dtype == keys.dtype
+        assert made["key"].n_unique() == 50
+        assert not made["key"].null_count()
+
+
+@pytest.mark.parametrize("keys", [pl.Series([True, False]), pl.Series([1, 2], dtype=pl.Int8)], ids=["bool", "int8"])
+def test_a_type_that_has_too_few_keys_is_refused_unless_the_keys_are_given(keys):  # E43
+    table = pl.DataFrame({"key": keys, "a": ["x", "y"]})
+    with pytest.raises(DataError, match="which has no 200 different keys to be made"):
+        generate_flat(_trained(table, None, False), 200, random_state=1)
+    context = pl.DataFrame({"key": keys})
+    made = generate_sequential(_trained(table, context, True), ctx_data=context, random_state=1)
+    assert set(made["key"]) == set(keys)

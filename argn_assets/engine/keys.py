@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from argn_assets.artifact import ModelArtifact
+from argn_assets.errors import DataError
 from argn_assets.schema import ColumnSchema
 from argn_assets.seeds import Seed, mix64
 from argn_assets.tables.dtypes import as_dtype, dtype_name, dtype_named
@@ -58,6 +59,8 @@ def _with_key_of(stats: TableStats, key: str, values: pl.Series) -> TableStats:
 class NewKeys:
     """The keys of one column of generated rows, as the column was: whole numbers from 1, or UUIDs; never a given one.
 
+    Moments and lengths of time are the numbers of their unit.
+
     Args:
         column: of the key.
         given: keys that are given, of the column's type; None where there are none.
@@ -65,7 +68,8 @@ class NewKeys:
 
     def __init__(self, column: ColumnSchema, given: pl.Series | None = None):
         self._column = column
-        self._is_number = column.dtype.startswith(("int", "uint", "float", "decimal"))
+        dtype = pl.Null() if column.dtype == "null" else dtype_named(column.dtype)
+        self._is_number = dtype.is_numeric() or dtype.is_temporal()
         self._seed_names: tuple[str | int, ...] = ("key", column.name)
         self._free_before = np.empty(0, dtype=np.int64)  # of each given number, how many smaller ones are free
         taken = given.drop_nulls().unique() if given is not None else pl.Series([])
@@ -79,12 +83,28 @@ class NewKeys:
             self._seed_names = (*self._seed_names, "beside", int(of_all))
 
     def make(self, seed: Seed, first: int, n_keys: int) -> pl.Series:
-        """Return the keys from number `first` on, [n_keys]."""
+        """Return the keys from number `first` on, [n_keys]; DataError where the column's type has not so many."""
+        dtype = self._column.dtype
+        if dtype == "null":
+            return pl.Series([None] * n_keys, dtype=pl.Null)
         if not self._is_number:
-            return as_dtype(_uuids(seed.child(*self._seed_names), first, n_keys), self._column.dtype)
+            texts = _uuids(seed.child(*self._seed_names), first, n_keys)
+            made = as_dtype(texts, dtype)
+            self._check(made.cast(pl.String, strict=False), texts, first + n_keys)
+            return made
         free = np.arange(first, first + n_keys)
-        numbers = free + 1 + np.searchsorted(self._free_before, free, side="right")
-        return pl.Series(numbers).cast(dtype_named(self._column.dtype), strict=False)
+        numbers = pl.Series(free + 1 + np.searchsorted(self._free_before, free, side="right"))
+        made = numbers.cast(dtype_named(dtype), strict=False)
+        self._check(made.cast(pl.Int64, strict=False), numbers, first + n_keys)
+        return made
+
+    def _check(self, made: pl.Series, wanted: pl.Series, n_keys: int) -> None:
+        """Refuse keys that did not survive the column's type."""
+        if not made.equals(wanted):
+            raise DataError(
+                f"Column {self._column.name!r} is {self._column.dtype}, which has no {n_keys:,} different keys to be "
+                "made. Cast it to int64 or to text before training, or give the keys with seed_data or ctx_data."
+            )
 
 
 def key_columns(stats: TableStats, given: pl.DataFrame | None) -> dict[str, NewKeys]:

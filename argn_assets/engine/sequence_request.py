@@ -22,6 +22,7 @@ from argn_assets.engine.rules import DrawRules, with_marks
 from argn_assets.errors import DataError, SchemaError, UserError
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
+from argn_assets.tables.dtypes import dtype_named
 from argn_assets.tables.encode import EncodedSibling, decode_codes
 from argn_assets.tables.frames import from_polars, to_polars
 from argn_assets.tables.sequences import bring_together, starts_at
@@ -91,11 +92,13 @@ class SequenceRequest:
 
     def _keys(self, start: int, stop: int, seed: Seed) -> pl.Series:
         """Return the keys of some sequences, [G]."""
-        made = self.new_keys[self.key].make(seed, start, stop - start)
+        new = self.new_keys[self.key]
         if self.known_keys is None:
-            return made
-        known = self.known_keys[start:stop].cast(made.dtype)
-        return pl.concat([known, made[len(known) :]]) if len(known) < len(made) else known
+            return new.make(seed, start, stop - start)
+        known = self.known_keys[start:stop].cast(dtype_named(self.stats.schema.column(self.key).dtype))
+        if len(known) == stop - start:
+            return known
+        return pl.concat([known, new.make(seed, start + len(known), stop - start - len(known))])
 
     def rows(self, start: int, stop: int, first_row: int, seed: Seed, config: GenerationConfig) -> pl.DataFrame:
         """Generate the sequences from `start` to `stop`, whose first row is number `first_row` of all rows."""

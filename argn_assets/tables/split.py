@@ -24,6 +24,8 @@ def row_keys(table: pl.DataFrame, key: str | None, first_row: int = 0) -> NDArra
     if key is None:
         return np.arange(first_row, first_row + len(table), dtype=np.uint64)
     column = table[key]
+    if column.dtype == pl.Duration:
+        column = column.to_physical()
     if column.dtype.is_float():
         # Whole numbers that became floats beside a missing value are the same keys still.
         whole = column.cast(pl.Int64, strict=False)
