@@ -49,6 +49,10 @@ class Golden:
     def decoded(self) -> pd.DataFrame:
         return pd.read_parquet(self.folder / "decoded.parquet")
 
+    @cached_property
+    def sample(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "sample.parquet")
+
     @property
     def context(self) -> pd.DataFrame | None:
         path = self.folder / "context.parquet"

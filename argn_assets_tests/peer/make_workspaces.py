@@ -8,7 +8,8 @@ Each case becomes FOLDER/CASE with
 - `target.parquet`, `context.parquet`: rows as a user has them;
 - `expected.npz`: the peer's codes of these rows, `order`, and for every code its log-probability in float64 given what
   comes before it in that order; for sequences also the positional codes, one step longer than the rows;
-- `decoded.parquet`: what the peer decodes from `codes`.
+- `decoded.parquet`: what the peer decodes from `codes`;
+- `sample.parquet`: what the peer generates, for the cases that ask for it.
 
 What is random in the peer (codes under a null, the place inside a bin) differs from run to run; `make test-peer`
 therefore compares with what it has just made.
@@ -41,6 +42,7 @@ class Case:
     value_protection: bool = True
     columns: tuple[str, ...] = ()  # of the table; () is all
     private: bool = False  # with differential privacy, of statistics and training
+    n_sample: int = 0  # rows, or sequences, that the peer generates
 
 
 _ODD = (
@@ -70,6 +72,9 @@ LARGE_CASES = {
     "flat_context_m_with_all": Case(model_size="Medium", context="customers"),
     "flat_l_with_all": Case(model_size="Large"),
     "flat_odd_with_all_s": Case(table="oddities"),
+    "flat_forms_s": Case(table="forms", value_protection=False),
+    "flat_sample_m": Case(model_size="Medium", columns=("shop", "stars", "paid", "items", "day"), n_sample=3000),
+    "sequential_sample_m": Case(table="events", model_size="Medium", columns=("kind", "amount"), n_sample=3000),
     "flat_private_s": Case(columns=("shop", "paid", "items", "at"), private=True),
     "sequential_private_s": Case(table="events", context="visits", private=True, value_protection=False),
     "sequential_context_m": Case(table="events", model_size="Medium", context="visits"),
@@ -86,6 +91,7 @@ _TYPES = {
     "born": "TABULAR_DATETIME", "city": "TABULAR_CATEGORICAL", "member": "TABULAR_CATEGORICAL",
     "visits::page": "TABULAR_CATEGORICAL", "visits::seconds": "TABULAR_NUMERIC_DIGIT",
     "visits::on": "TABULAR_DATETIME_RELATIVE", "calls::topic": "TABULAR_CATEGORICAL",
+    "letters::topic": "TABULAR_CATEGORICAL",
 }  # fmt: skip
 
 
@@ -151,6 +157,40 @@ def oddities(rng: Any, n: int = 200) -> Any:
     return pd.DataFrame(columns)
 
 
+def forms(rng: Any, n: int = 240) -> Any:
+    """Return columns of many types and forms of text, of odd names too; the first word is the encoding."""
+    import pandas as pd
+
+    def with_nulls(values: Any, dtype: str) -> Any:
+        return pd.Series(values).astype(dtype).mask(rng.random(n) < 0.1)
+
+    flags, whole = rng.random(n) < 0.4, rng.integers(-3, 9, n)
+    days = pd.Series(pd.to_datetime("2019-02-26") + pd.to_timedelta(rng.integers(0, 700, n), unit="D"))
+    times = days + pd.to_timedelta(rng.integers(0, 9, n) * 2500, unit="ms")
+    fractions = rng.choice([0.1, 1e16, 1e-7, -0.0, 123456789.25], n)
+    texts = {"money": [f"${value:,}" for value in rng.integers(0, 5000, n)], "kilos": [f"{v} kg" for v in fractions]}
+    columns: dict[str, Any] = {}
+    for kind in ("categorical", "character"):
+        columns |= {
+            f"{kind} a::b": flags, f"{kind} nulls/äß": with_nulls(flags, "boolean"), f"{kind} whole": whole,
+            f"{kind} Int64": with_nulls(whole, "Int64"), f"{kind} fractions": fractions, f"{kind} days": days,
+            f"{kind} times": times, f"{kind} zone": times.dt.tz_localize("Europe/Vienna"),
+            f"{kind} kinds": pd.Categorical(rng.choice(["p", "q", "r s"], n)),
+        }  # fmt: skip
+    for kind in ("numeric_discrete", "numeric_binned", "numeric_digit"):
+        columns |= {f"{kind} Int64": with_nulls(whole, "Int64"), f"{kind} fractions": fractions}
+        columns |= {f"{kind} single": fractions.clip(0, 1).astype("float32")}
+        columns |= {f"{kind} {name}": values for name, values in texts.items()}
+    columns |= {"numeric_digit flags": flags, "numeric_binned flags": with_nulls(flags, "boolean")}
+    for form in ("%Y-%m-%dT%H:%M:%SZ", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y %H:%M", "%d %B %Y", "%Y%m%d", "%Y-%m"):
+        columns[f"datetime {form}"] = times.dt.strftime(form)
+    columns["datetime zone"] = times.dt.tz_localize("Europe/Vienna")
+    for form in ("{:.5f}, {:.5f}", "{:.3f},{:.3f}", "{:.0f} , {:.9f}"):
+        places = rng.choice([48.2, -33.8, 0.0], n), rng.normal(0, 60, n)
+        columns[f"lat_long {form}"] = [form.format(*place) for place in zip(*places, strict=True)]
+    return pd.DataFrame(columns)
+
+
 def customers(rng: Any, n: int = 160) -> Any:
     """Return a flat context table."""
     import numpy as np
@@ -174,9 +214,10 @@ def visits(rng: Any, n: int = 160) -> Any:
     table = customers(rng, n)[["id", "city"]]
     sizes, calls = rng.integers(0, 5, n), rng.integers(0, 3, n)
     table["visits::page"] = [list(rng.choice(["home", "cart", "help"], size)) for size in sizes]
-    table["visits::seconds"] = [[int(v) for v in rng.integers(0, 900, size)] for size in sizes]
+    table["visits::seconds"] = [[int(v) if v < 800 else None for v in rng.integers(0, 900, size)] for size in sizes]
     table["visits::on"] = [_days(rng, size) for size in sizes]
     table["calls::topic"] = [list(rng.choice(["order", "return"], size)) for size in calls]
+    table["letters::topic"] = [[] for _ in range(n)]
     return table
 
 
@@ -232,6 +273,7 @@ TABLES = {
     "customers": customers,
     "visits": visits,
     "events": events,
+    "forms": forms,
     "long": long,
 }
 
@@ -377,6 +419,17 @@ def _sequential_log_probs(
     }
 
 
+def sample(case: Case, workspace: Path) -> Any:
+    """Return rows that the peer generates."""
+    import pandas as pd
+    from mostlyai import engine
+
+    # Of sequences without a context no more than were trained on are asked for; keys of a context it takes all.
+    context = {"ctx_data": pd.DataFrame({"id": range(case.n_sample)})} if case.table == "events" else {}
+    engine.generate(workspace_dir=workspace, sample_size=case.n_sample, device="cpu", **context)
+    return pd.read_parquet(workspace / "SyntheticData")
+
+
 # ---------------------------------------------------------------------------------------------------------------- files
 def write_archive(workspace: Path, path: Path) -> None:
     """Write the ModelStore without what only training needs; the same files give the same bytes."""
@@ -407,6 +460,8 @@ def make(name: str, case: Case, folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
         write_archive(Path(scratch), folder / name / "model.tar.gz")
+        if case.n_sample:
+            sample(case, Path(scratch)).to_parquet(folder / name / "sample.parquet", compression="zstd", index=False)
     np.savez_compressed(folder / name / "expected.npz", **expected)
     given.to_parquet(folder / name / "target.parquet", compression="zstd", index=False)
     decoded.to_parquet(folder / name / "decoded.parquet", compression="zstd", index=False)

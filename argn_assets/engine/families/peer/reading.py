@@ -112,9 +112,7 @@ def _table_stats(document: dict[str, Any], target: dict[str, Any] | None = None)
     """Return our statistics of a table; of a context the number of rows stands in the target's."""
     target = target or document
     keys = document["keys"]
-    # Of a column without a single row, as in sequences that are all empty, the peer knows and models nothing.
-    known = {name: column for name, column in document["columns"].items() if set(column) != {"encoding_type"}}
-    columns = {name: stats_of_column(name, column) for name, column in known.items()}
+    columns = {name: stats_of_column(name, column) for name, column in document["columns"].items()}
     schemas = [
         ColumnSchema(name=key, dtype="string", frame_dtype="string", role="key", reason=IMPORTED)
         for key in dict.fromkeys(keys.values())
