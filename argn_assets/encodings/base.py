@@ -78,6 +78,7 @@ class Encoding(ABC):
         STATS: the class of its stats.
         ACCEPTS: the kinds of columns it takes; columns without any value are taken by all.
         COMPOSES: it makes up values from parts that were seen, so that it may write a value that was not.
+        IN_ORDER: codes that stand beside each other mean values that are near.
         EXAMPLES: text of the form it reads, where it does not read any text.
     """
 
@@ -85,6 +86,7 @@ class Encoding(ABC):
     STATS: ClassVar[type[Stats]]
     ACCEPTS: ClassVar[frozenset[ColumnKind]]
     COMPOSES: ClassVar[bool] = False
+    IN_ORDER: ClassVar[bool] = False
     EXAMPLES: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

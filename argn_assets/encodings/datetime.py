@@ -84,6 +84,7 @@ class Datetime(Encoding):
     NAME = "datetime"
     STATS = DatetimeStats
     ACCEPTS = frozenset({"moment"})
+    IN_ORDER = True
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> DatetimePartial:

@@ -83,6 +83,7 @@ class NumericBinned(Encoding):
     NAME = "numeric_binned"
     STATS = NumericBinnedStats
     ACCEPTS = frozenset({"number", "boolean"})
+    IN_ORDER = True
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:

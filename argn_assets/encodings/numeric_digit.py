@@ -74,6 +74,7 @@ class NumericDigit(Encoding):
     NAME = "numeric_digit"
     STATS = NumericDigitStats
     ACCEPTS = frozenset({"number", "boolean"})
+    IN_ORDER = True
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:

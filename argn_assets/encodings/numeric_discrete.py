@@ -66,6 +66,7 @@ class NumericDiscrete(Encoding):
     NAME = "numeric_discrete"
     STATS = NumericDiscreteStats
     ACCEPTS = frozenset({"number", "boolean"})
+    IN_ORDER = True
 
     @classmethod
     def partial(cls, values: pl.Series, subjects: NDArray[np.uint64] | None = None) -> NumberCounts:

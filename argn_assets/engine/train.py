@@ -21,6 +21,7 @@ from argn_assets.engine.families.argn.layout import (
     layout_of,
     siblings_layout,
 )
+from argn_assets.engine.families.argn.ordered import begin_in_order
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.unseen import settle_unseen
 from argn_assets.engine.memory import enough_memory
@@ -102,6 +103,7 @@ def train_model(
             # Not torch.manual_seed, which would seed a GPU's generators too.
             torch.default_generator.manual_seed(seed.child("weights").value % 2**63)
             objective = _objective(layout, encoded, context, lengths, config, device)
+            begin_in_order(objective.model, encoded, stats, context, context_stats)
             carried = None
             if beginning.warm_start is not None:
                 trained = Trained(layout, config.model_size, encoded, stats, context, context_stats)
