@@ -192,6 +192,7 @@ def on_epoch(progress):
 model = train_flat(table, **settings, max_epochs=0.3, on_epoch=on_epoch)
 print([text for text in seen if "did not fit" in text][-1])
 assert all(record.rows and record.training_loss for record in model.history)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 again = train_flat(table, **settings, max_epochs=0.3, training_state=states[-1])
 assert again.to_bytes() == model.to_bytes()
 print("provenance", model.provenance["batch_size"])

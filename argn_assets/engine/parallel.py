@@ -38,6 +38,7 @@ class Threads:
         finally:
             for future in futures:
                 future.cancel()
+            wait(futures)  # what still runs holds memory, and reads weights
 
 
 ONE_THREAD = Threads()

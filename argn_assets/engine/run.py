@@ -101,7 +101,7 @@ class Run:
         """Train until nothing improves, or a limit is reached, or `on_epoch` says stop."""
         started, rows_before = time.monotonic(), self.rows
         deadline = started + 60 * self.config.max_training_time
-        rows_per_epoch = self.objective.rows_per_epoch(self.batch_size)
+        rows_per_epoch = self.objective.rows_per_epoch(self.first_batch_size)
         rows_wanted = self.config.max_epochs * rows_per_epoch
         if not self.objective.validates:
             if self.objective.n_rows > 1:
