@@ -513,7 +513,8 @@ def made_now(request, tmp_path_factory) -> Path:
         item.callspec.params["made"] for item in request.session.items if "made" in getattr(item, "fixturenames", ())
     ]
     script = [os.environ["ARGN_PEER_PYTHON"], str(FOLDER / "make_workspaces.py"), str(folder), *dict.fromkeys(wanted)]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # more only wait for each other in models of this size
+    done = subprocess.run(script, capture_output=True, text=True, check=False, env=one_thread)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
