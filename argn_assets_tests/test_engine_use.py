@@ -304,6 +304,29 @@ def test_shares_of_ranges_of_dates_hold():  # E42
         generate_flat(model, 1, rebalancing={"day": {(1, "x"): 0.7}})
 
 
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [
+        ("amount", 400.0, None),
+        ("amount", 351.23, 421.5),
+        ("amount", None, 0.9),
+        ("raw", 2.9, None),
+        ("whole", 5001, 5005),
+    ],
+)
+def test_shares_of_ranges_hold_where_numbers_are_few(column, low, high):  # E42
+    rng = np.random.default_rng(0)
+    amount = np.exp(rng.normal(3, 1.2, 3000)).round(2)
+    table = pl.DataFrame({"amount": amount, "raw": rng.normal(size=3000), "whole": rng.integers(0, 10**5, 3000)})
+    model = train_flat(table.select(column), random_state=1, max_epochs=0.5, device="cpu")
+    rows = generate_flat(model, 4000, rebalancing={column: {(low, high): 0.5}}, random_state=1)[column]
+    within = (rows >= (-np.inf if low is None else low)) & (rows < (np.inf if high is None else high))
+    assert within.mean() == pytest.approx(0.5, abs=0.03)
+    assert rows.filter(within).n_unique() > 3
+    if column == "amount":
+        assert rows.equals(rows.round(2))
+
+
 @pytest.mark.parametrize("dtype", ["datetime64[ns]", "datetime64[us, Europe/Berlin]"])
 @pytest.mark.parametrize("end", [date(2024, 1, 6), np.datetime64("2024-01-06")])
 def test_a_date_among_moments_is_the_beginning_of_its_day(dtype, end):  # E42

@@ -3,6 +3,7 @@
 # K cardinality, L combinations of the codes of one column
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from argn_assets.artifact import ModelArtifact
 from argn_assets.encodings.base import Stats
 from argn_assets.encodings.categorical import CategoricalStats
+from argn_assets.encodings.numeric_binned import NumericBinned, NumericBinnedStats
 from argn_assets.engine.outcomes import Outcomes, outcomes_of
 from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
@@ -27,6 +29,7 @@ Rebalancing = Mapping[str, Mapping[object, float]]
 RARE_TEXT = "_RARE_"
 _TOLERANCE = 1e-9  # of a sum of shares
 _MOST_NAMED = 10  # values in a message
+_MOST_NUMBER = 1e300  # that is divided by a unit
 
 
 class ColumnShares(NamedTuple):
@@ -35,10 +38,12 @@ class ColumnShares(NamedTuple):
     Attributes:
         groups: group of each combination of codes, [L]; the last group is what was not named, -1 is never drawn.
         shares: probability of each group; they sum to 1.
+        ranges: of numbers, (low, high) of each named group that is one; None for all others.
     """
 
     groups: NDArray[np.int64]
     shares: tuple[float, ...]
+    ranges: tuple[tuple[float, float] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,56 @@ def _has_rare(stats: Stats) -> bool:
 
 
 def with_marks(table: pl.DataFrame, codes: NDArray[np.uint16], stats: TableStats, rules: DrawRules) -> pl.DataFrame:
-    """Return the rows that codes say, [S, N], with rare values marked where the rules let them be drawn."""
-    at, marked = 0, {}
-    for name, subs in stats.sub_columns().items():
-        if name in rules.marked:
-            marked[name] = mark_rare(table[name], codes[at] == subs[0].unknown)
+    """Return the rows that codes say, [S, N], with rare values marked and numbers in their ranges as rules say."""
+    at, changed = 0, {}
+    for number, (name, subs) in enumerate(stats.sub_columns().items()):
+        block, own = codes[at : at + len(subs)], stats.columns[name]
         at += len(subs)
-    return table.with_columns(**marked)
+        if name in rules.marked:
+            changed[name] = mark_rare(table[name], block[0] == subs[0].unknown)
+        elif number in rules.shares and isinstance(own, NumericBinnedStats):
+            changed[name] = _in_their_ranges(table[name], block, own, rules.shares[number])
+    return table.with_columns(**changed)
+
+
+def _in_their_ranges(
+    values: pl.Series, codes: NDArray[np.uint16], stats: NumericBinnedStats, shares: ColumnShares
+) -> pl.Series:
+    """Return numbers, [N], with those beyond an end of the range they were drawn for in the part of their cell within.
+
+    A cell belongs to a range by its middle, and is wide where numbers are few.
+    """
+    if not (values.dtype.is_float() or values.dtype.is_integer()) or not any(shares.ranges):
+        return values
+    sizes = tuple(sub.cardinality for sub in NumericBinned.sub_columns(stats))
+    group = shares.groups[np.ravel_multi_index(tuple(codes.astype(np.int64)), sizes)]
+    cells = (ends.cast(pl.Float64).to_numpy() for ends in NumericBinned.ranges(codes.T, stats))
+    cell_low, cell_high = (np.asarray(ends) for ends in cells)
+    found = values.cast(pl.Float64).to_numpy()
+    again = np.full(len(found), np.nan)
+    for number, ends in enumerate(shares.ranges):
+        if ends is not None:
+            low, high = ends
+            own, last = group == number, math.inf if high == math.inf else np.nextafter(high, -math.inf)
+            below, above = np.flatnonzero(own & (found < low)), np.flatnonzero(own & (found > last))
+            place = (found[below] - cell_low[below]) / (low - cell_low[below])
+            again[below] = _between(place, low, np.minimum(cell_high[below], last), stats)
+            width = cell_high[above] - high  # 0 where a cell ends with the number that the range leaves out
+            place = np.divide(found[above] - high, width, out=np.ones(len(above)), where=width > 0)
+            again[above] = _between(place, np.maximum(cell_low[above], low), last, stats)
+    moved = pl.Series(again, nan_to_null=True).cast(values.dtype)
+    return pl.select(pl.coalesce(moved, values)).to_series()
+
+
+def _between(place: Any, low: Any, high: Any, stats: NumericBinnedStats) -> Any:
+    """Return numbers of a column at places from 0 to 1 between two ends; NaN where the column has none between."""
+    if stats.domain == "float" and stats.decimals is None:
+        return low + place * (high - low)
+    unit = 10.0**-stats.decimals if stats.decimals is not None and stats.domain == "float" else float(stats.step)
+    first, last = np.ceil(low / unit), np.floor(np.minimum(high, _MOST_NUMBER) / unit)
+    number = first + np.minimum(np.floor(place * (last - first + 1)), last - first)
+    number = np.round(number * unit, stats.decimals or 0)
+    return np.where(last >= first, number, np.nan)
 
 
 def mark_rare(values: pl.Series, is_rare: NDArray[np.bool_]) -> pl.Series:
@@ -175,7 +223,16 @@ def column_shares(outcomes: Outcomes, wanted: Mapping[object, float]) -> ColumnS
             "sum to 1."
         )
     groups = np.where(outcomes.of_codes >= 0, group[outcomes.of_codes], -1)
-    return ColumnShares(groups, (*map(float, wanted.values()), left))
+    ranges = tuple(_ends_of(key) if outcomes.is_numeric else None for key in wanted)
+    return ColumnShares(groups, (*map(float, wanted.values()), left), ranges)
+
+
+def _ends_of(key: object) -> tuple[float, float] | None:
+    """Return the ends of a range of numbers, an open one infinite; None for a value."""
+    if not isinstance(key, tuple):
+        return None
+    low, high = key
+    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))
 
 
 def _members(outcomes: Outcomes, key: object) -> NDArray[np.bool_]:
@@ -193,19 +250,24 @@ def _members(outcomes: Outcomes, key: object) -> NDArray[np.bool_]:
 
 
 def _in_range(outcomes: Outcomes, low: Any, high: Any) -> NDArray[np.bool_]:
-    """Return which outcomes lie from `low` up and below `high`, [V]; None is an open end."""
+    """Return which outcomes lie from `low` up and below `high`, [V]; None is an open end.
+
+    A cell lies where its middle does; in a range that holds no middle lie the cells that hold some of it.
+    """
     values = outcomes.values.cast(pl.Float64) if outcomes.is_numeric else outcomes.values
     members = values.is_not_null()
     try:
         low, high = (_end(value, values.dtype) for value in (low, high))
         members = members if low is None else members & (values >= low)
         members = members if high is None else members & (values < high)
+        if outcomes.is_numeric and not members.any() and low is not None and high is not None and low < high:
+            members = (outcomes.lows.cast(pl.Float64) < high) & (outcomes.highs.cast(pl.Float64) >= low)
     except (pl.exceptions.PolarsError, TypeError, ValueError, NotImplementedError) as error:
         raise ConfigError(
             f"rebalancing of {outcomes.name!r} names the range {(low, high)!r}, whose ends are not of the column's "
             f"type {outcomes.values.dtype}."
         ) from error
-    return members.to_numpy()
+    return members.fill_null(value=False).to_numpy()
 
 
 def _end(value: Any, dtype: pl.DataType) -> Any:
