@@ -95,20 +95,20 @@ class _Beside(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, model: FlatModel, parts: list[_Part], threads: Threads, base: Tensor | None, *parameters: Tensor
+        context: Any, model: FlatModel, parts: list[_Part], threads: Threads, base: Tensor | None, *parameters: Tensor
     ) -> Tensor:
         done = threads.map(lambda part: _with_gradient(model, part), parts)
         first, *others = (gradients for _, gradients, _ in done)
         for gradients in others:  # always in the same order, so that the same seed gives the same sum
             torch._foreach_add_(*_both(first, gradients))
-        ctx.gradients = first
-        ctx.of_base = None if base is None else torch.cat([own for _, _, own in done if own is not None])
+        context.gradients = first
+        context.of_base = None if base is None else torch.cat([own for _, _, own in done if own is not None])
         return torch.stack([loss for loss, _, _ in done]).sum()
 
     @staticmethod
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
-        own = None if ctx.of_base is None else ctx.of_base * scale
-        return (None, None, None, own, *(None if g is None else g * scale for g in ctx.gradients))
+    def backward(context: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
+        own = None if context.of_base is None else context.of_base * scale
+        return (None, None, None, own, *(None if g is None else g * scale for g in context.gradients))
 
 
 def _both(ours: list[Tensor | None], theirs: list[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
