@@ -42,7 +42,7 @@ class TrainingConfig:
             raise ConfigError(f"model_size is {self.model_size!r}; it may be {', '.join(get_args(ModelSize))}.")
         for name in ("max_epochs", "max_training_time"):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and value >= 0):
+            if not (isinstance(value, Real) and float(value) >= 0):
                 raise ConfigError(f"{name} is {value!r}; it must be a number from 0 up.")
         if self.batch_size is not None and not _is_whole(self.batch_size):
             raise ConfigError(f"batch_size is {self.batch_size!r}; it must be a whole number from 1 up, or None.")
@@ -54,12 +54,12 @@ class TrainingConfig:
 
 def check_validation_split(share: object) -> None:
     """Refuse what is no share of the rows; ConfigError names the range."""
-    if not (isinstance(share, Real) and 0 <= share < 1):
+    if not (isinstance(share, Real) and 0 <= float(share) < 1):
         raise ConfigError(f"validation_split is {share!r}; it must be a number from 0 up and below 1.")
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and value >= 1
+    return isinstance(value, Integral) and int(value) >= 1
 
 
 def batch_size_for(n_rows: int) -> int:
