@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import signal
 import subprocess
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -257,3 +259,26 @@ def test_rows_that_do_not_fit_into_memory_together_are_generated_by_halves_and_a
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("at once did not fit into the memory of cpu: generation goes on with") == 2
+
+
+INTERRUPTED = """
+import polars as pl, torch
+from argn_assets.engine import generate_flat, train_flat
+torch.set_num_threads(2)
+model = train_flat(pl.DataFrame({f"c{i}": range(90) for i in range(10)}), max_epochs=0, random_state=1)
+print("begun", flush=True)
+generate_flat(model, 5_000_000, random_state=1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_an_interrupt_ends_what_several_threads_do_at_once():
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=8)[1]
+    assert told.rstrip().endswith("KeyboardInterrupt")

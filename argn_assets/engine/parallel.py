@@ -7,13 +7,14 @@ hardly faster than one, and beside other load far slower. A part of the rows nee
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 LEAST_PART = 1024  # rows to be generated; fewer are not worth a thread
+WAKE_SECONDS = 0.2
 MOST_THREADS = 8  # more would wait for Python's own lock
 
 Part = TypeVar("Part")
@@ -32,13 +33,22 @@ class Threads:
             return [work(part) for part in parts]
         futures = [self._pool.submit(work, part) for part in parts]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            _wait(futures)
             failed = [future for future in futures if future.done() and future.exception()]
             return [future.result() for future in failed or futures]
         finally:
             for future in futures:
                 future.cancel()
             wait(futures)  # what still runs holds memory, and reads weights
+
+
+def _wait(futures: Sequence[Future[Result]]) -> None:
+    """Wait until all are done or one failed; awake now and then, or an interrupt would be heard only then."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, WAKE_SECONDS, FIRST_EXCEPTION)
+        if any(future.exception() for future in done):
+            return
 
 
 ONE_THREAD = Threads()
