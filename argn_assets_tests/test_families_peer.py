@@ -388,6 +388,29 @@ def test_an_entry_that_is_missing_is_named_with_its_file(tmp_path, name, entry):
         ModelArtifact.from_workspace(changed(tmp_path, name, *entry))
 
 
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        (NEEDED[0], ["columns", "shop"]), (NEEDED[0], ["columns", "shop", "codes"]),
+        (NEEDED[0], ["columns", "on", "max"]), (NEEDED[1], ["columns", "visits::page", "codes"]),
+        (NEEDED[1], ["columns", "visits::on", "min"]), (NEEDED[1], ["columns", "visits::page", "seq_len", "max"]),
+        (NEEDED[2], ["model_id"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [[1], {}, 1.5], ids=str)
+def test_an_entry_of_another_kind_is_refused_with_its_file(tmp_path, name, entry, value):  # E8
+    case = "sequential_context_s" if "on" in entry else "flat_sequential_context_s"
+    path = unpacked(tmp_path, case) / "ModelStore" / name
+    document = json.loads(path.read_text())
+    inner = document
+    for key in entry[:-1]:
+        inner = inner[key]
+    inner[entry[-1]] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match=f"^{name} of |^{NEEDED[3]} of "):
+        ModelArtifact.from_workspace(tmp_path)
+
+
 def test_a_model_of_another_kind_is_refused_by_its_name(tmp_path):
     path = unpacked(tmp_path) / "ModelStore" / NEEDED[2]
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_id": "MOSTLY_AI/LSTMFromScratch-3m"}))

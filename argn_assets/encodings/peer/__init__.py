@@ -6,7 +6,10 @@ computed from data, so that no column can be declared to have one.
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
+
+from polars.exceptions import PolarsError
 
 from argn_assets.encodings.base import Stats
 from argn_assets.encodings.peer.lists import PeerList, PeerListStats
@@ -48,7 +51,8 @@ def stats_of_column(name: str, document: dict[str, Any]) -> Stats:
         stats = encoding.read(document)
         found = [sub.cardinality for sub in encoding.sub_columns(stats)]
         expected = list(document["cardinalities"].values())
-    except (KeyError, TypeError, ValueError) as error:
+        n_steps = max(1, index(document["seq_len"]["max"])) if document.get("argn_processor") == "ctxseq" else 0
+    except (LookupError, TypeError, AttributeError, ValueError, PolarsError) as error:
         raise ArtifactError(
             f"Column {name!r} ({kind}): the peer's statistics cannot be read, {type(error).__name__}: {error}. Models "
             "of mostlyai-engine 2.7 can be imported."
@@ -58,6 +62,4 @@ def stats_of_column(name: str, document: dict[str, Any]) -> Stats:
             f"Column {name!r} ({kind}) has the cardinalities {expected} and its statistics give {found}: they were "
             "changed, or written by another version than mostlyai-engine 2.7."
         )
-    if document.get("argn_processor") == "ctxseq":
-        return PeerListStats(max(1, document["seq_len"]["max"]), stats)
-    return stats
+    return PeerListStats(n_steps, stats) if n_steps else stats

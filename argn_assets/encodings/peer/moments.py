@@ -227,7 +227,7 @@ def _milliseconds(text: str | None, unit: int) -> int | None:
     """Return the moment that ISO text says, cut to a unit of so many milliseconds; None for None."""
     if text is None:
         return None
-    ticks: int = read_moments(pl.Series([text])).to_physical().item()
+    ticks: int = read_moments(pl.Series([text], dtype=pl.String)).to_physical().item()
     return ticks // unit * unit
 
 

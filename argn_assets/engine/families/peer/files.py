@@ -71,7 +71,7 @@ class PeerFiles:
             yield
         except ArtifactError as error:
             raise self.unreadable(name, f"cannot be used. {error}") from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             why = f"{type(error).__name__}: {error}. Models of mostlyai-engine 2.7 can be imported."
             raise self.unreadable(name, f"has not the entries that were expected, {why}") from error
 

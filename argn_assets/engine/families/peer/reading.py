@@ -85,7 +85,7 @@ def read_model(path: str | Path) -> ModelArtifact:
 
 def _configured(files: PeerFiles, configuration: dict[str, Any]) -> tuple[str, bool]:
     """Return the model's size, and whether it was trained in any order."""
-    model_id = configuration.get("model_id")
+    model_id = str(configuration.get("model_id"))
     if model_id not in _SIZES:
         raise files.unreadable(
             CONFIGURATION, f"names the model {model_id!r}; {', '.join(_SIZES)} can be imported, and no other."
