@@ -277,8 +277,11 @@ def test_an_interrupt_ends_what_several_threads_do_at_once():
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=8)[1]
+    try:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=8)[1]
+    finally:
+        process.kill()
     assert told.rstrip().endswith("KeyboardInterrupt")
