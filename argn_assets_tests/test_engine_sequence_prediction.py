@@ -9,7 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from argn_assets.engine import ModelArtifact, impute, log_prob, predict, predict_proba, train_sequential
+from argn_assets.engine import (
+    ModelArtifact,
+    generate_sequential,
+    impute,
+    log_prob,
+    predict,
+    predict_proba,
+    train_sequential,
+)
 from argn_assets.errors import ConfigError
 
 SIDES = ("heads", "tails")
@@ -161,3 +169,13 @@ def test_times_between_given_ones_are_as_precise_as_gaps_are(rhythms):  # E41 E3
     filled = impute(rhythms[0], given.with_columns(rhythm=pl.lit("1")), random_state=1)
     assert filled["at"].is_sorted()
     assert filled["at"].dt.hour().unique().to_list() == [13]
+
+
+def test_what_given_first_rows_lack_fits_what_those_after_them_give(played):  # E40
+    n = 400
+    given = pl.DataFrame({"key": np.repeat(np.arange(n), 2), "lies": [None, "heads", None, "tails"] * (n // 2)})
+    rows = generate_sequential(played, seed_data=given, random_state=1, batch_size=n)
+    assert rows["lies"].gather_every(3, 1).equals(given["lies"].gather_every(2, 1))
+    first, second = rows["lies"].gather_every(3), rows["lies"].gather_every(3, 1)
+    assert (first == second).mean() == pytest.approx(0.9, abs=0.05)
+    assert generate_sequential(played, seed_data=given, random_state=1, batch_size=37).equals(rows)

@@ -3,11 +3,13 @@
 # B sequences that are left, G sequences, R rows, S sub-columns, C columns, U sub-columns of the context
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,6 +21,7 @@ from argn_assets.engine.memory import by_halves
 from argn_assets.engine.parallel import parts_of, threads_for
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.sampling import draw_codes
+from argn_assets.engine.sequence_draws import LEAST_DRAWS, GivenSequences, SequenceDraws, side_by_side
 from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
@@ -81,6 +84,7 @@ def generate_sequences(
         siblings: of each sequence's context, G rows each.
     """
     run = _Run(model, sub_columns, prefixes, lengths, seed, config, rules, first_sequence)
+    run.fill_prefixes(context, tuple(siblings))
     codes = torch.from_numpy(context.astype(np.int64)).to(model.device)
     beside = sibling_rows(siblings, model.device)
     n_sequences = codes.shape[1]
@@ -121,6 +125,25 @@ class _Run:
         device = model.device
         self.lows, self.highs = (torch.tensor(ends, device=device) for ends in (lengths.lows, lengths.highs))
         self.n_given = torch.from_numpy(np.diff(prefixes.offsets)).to(device)  # [G]
+
+    def fill_prefixes(self, context: NDArray[np.generic], siblings: tuple[EncodedSibling, ...]) -> None:
+        """Draw what given rows lack where rows after them are given too, so that it fits those."""
+        given, offsets = self.prefixes.rows, self.prefixes.offsets
+        known = GivenSequences(
+            pl.DataFrame(), given, offsets, context.astype(np.int64), siblings, np.arange(int(offsets[-1]))
+        )
+        lacks = known.first_missing() < known.last_given()
+        if self.plan is None or not lacks.any():
+            return
+        codes, seed = given.codes.astype(np.uint16)[:, None].copy(), self.seed.child("given rows")
+        for numbers in side_by_side(np.flatnonzero(lacks), LEAST_DRAWS):
+            draws = SequenceDraws(
+                self.model, self.plan, known, numbers, LEAST_DRAWS, seed, self.config, self.first_sequence,
+                self._draw_lengths,
+            )  # fmt: skip
+            draws.finish().write(codes)
+        observed = given.observed | lacks[known.sequence]
+        self.prefixes = Prefixes(dataclasses.replace(given, codes=codes[:, 0], observed=observed), offsets)
 
     def generate(self, context: Tensor, siblings: Sequence[SiblingRows], first: int) -> GeneratedSequences:
         """Return the codes of the sequences of this context, which are those from number `first` on."""

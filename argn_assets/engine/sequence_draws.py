@@ -7,7 +7,7 @@ given later are then kept more often than others: what is left are draws given e
 # A sequences that are left, D draws, G sequences, N rows, S sub-columns, C columns, U sub-columns of the context
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,9 @@ from argn_assets.tables.encode import EncodedSibling
 from argn_assets.tables.sequences import step_key
 
 _MOST_DRAWS = 1 << 14  # draws of all sequences that are made side by side
+# Where values are given after a missing one: of so many draws those that fit them are kept. Each costs as much as the
+# first; sixteen hold a value of which the rows before give one in ten four times in five.
+LEAST_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def given_sequences(artifact: ModelArtifact, table: pl.DataFrame, ctx_data: Any)
     return GivenSequences(grouped, given, offsets, context, siblings, order)
 
 
-def parts(numbers: NDArray[np.int64], n_draws: int) -> Iterator[NDArray[np.int64]]:
+def side_by_side(numbers: NDArray[np.int64], n_draws: int) -> Iterator[NDArray[np.int64]]:
     """Yield some sequences after the other, as many as can be drawn side by side."""
     size = max(1, _MOST_DRAWS // n_draws)
     for start in range(0, len(numbers), size):
@@ -122,10 +125,26 @@ class SequenceDraws:
         n_draws: int,
         seed: Seed,
         config: GenerationConfig,
+        first_sequence: int = 0,
+        lengths: Callable[[Any, Tensor], Tensor] | None = None,
     ):
-        """Draw the sequences numbered `numbers`; every draw is a function of (seed, sub-column, sequence, step)."""
+        """Draw the sequences numbered `numbers`; every draw is a function of (seed, sub-column, sequence, step).
+
+        Args:
+            model: the network.
+            plan: the order of the columns, and what may be drawn.
+            known: the sequences.
+            numbers: which of them.
+            n_draws: of each.
+            seed: of all draws.
+            config: settings.
+            first_sequence: number of the first sequence of `known` among those that the seed is for.
+            lengths: returns how many rows sequences have, [A], of their state and their numbers; None takes them to end
+                with what is known.
+        """
         self.model, self.plan, self.known, self.numbers = model, plan, known, numbers
         self.n_draws, self.seed, self.config = n_draws, seed, config
+        self.first_sequence, self.lengths = first_sequence, lengths
         self.sizes = np.diff(known.offsets)[numbers]
         # Per step: the sequences that are left, the codes of their draws, and which draw of the step before each has.
         self.made: list[tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.int64]]] = []
@@ -136,6 +155,9 @@ class SequenceDraws:
         left = np.arange(len(self.numbers))
         context = torch.from_numpy(known.context[:, self.numbers].astype(np.int64)).to(device)
         state = model.begin(context, sibling_rows(tuple(s.of_rows(self.numbers) for s in known.siblings), device))
+        lengths = self.sizes
+        if self.lengths is not None:
+            lengths = self.lengths(state, torch.from_numpy(self.numbers).to(device)).cpu().numpy()
         state = model.keep(state, torch.from_numpy(np.repeat(left, self.n_draws)).to(device))
         for step in range(int(self.sizes.max(initial=0))):
             alive = np.flatnonzero(self.sizes[left] > step)
@@ -143,7 +165,7 @@ class SequenceDraws:
             if len(alive) < len(left):
                 left, state = left[alive], model.keep(state, torch.from_numpy(origin).to(device))
             rows = known.offsets[self.numbers[left]] + step
-            places = torch.from_numpy(np.repeat(self.sizes[left] - step, self.n_draws)).to(device)
+            places = torch.from_numpy(np.repeat(lengths[left] - step, self.n_draws)).to(device)
             base = model.base(state, places)
             yield DrawnStep(step, rows, self.numbers[left], base)
             codes, observed, base, kept = self.row(
@@ -158,8 +180,8 @@ class SequenceDraws:
 
     def _keys(self, left: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return a number for each draw of the sequences that are left, [A * D]."""
-        own = np.repeat(self.numbers[left] * self.n_draws, self.n_draws) + np.tile(np.arange(self.n_draws), len(left))
-        return own.astype(np.uint64)
+        own = np.repeat((self.first_sequence + self.numbers[left]) * self.n_draws, self.n_draws)
+        return (own + np.tile(np.arange(self.n_draws), len(left))).astype(np.uint64)
 
     def row(self, plan: Plan, given: Given, step: DrawnStep) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Return of the draws that go on what is given of the next row, and what it sees from outside.
@@ -174,9 +196,12 @@ class SequenceDraws:
         if self.n_draws == 1 or step.step == 0 or not observed.any():
             return codes, observed, step.base, None
         weights = self.weights(row_log_probs(plan.steps, codes, step.base, observed[list(plan.columns)]).sum(0))
-        uniforms = self.seed.child("kept draw").uniforms(step_key(step.numbers.astype(np.uint64), step.step))
+        uniforms = self.seed.child("kept draw").uniforms(step_key(self._keys_of(step.numbers), step.step))
         kept = kept_draws(weights, torch.from_numpy(uniforms).to(weights.device))
         return codes, observed, step.base[kept], kept
+
+    def _keys_of(self, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+        return (self.first_sequence + numbers).astype(np.uint64)
 
     def weights(self, log_likelihoods: Tensor) -> Tensor:
         """Return the share of each draw among those of its sequence, [A, D], of log-likelihoods, [A * D]."""
@@ -194,10 +219,16 @@ class SequenceDraws:
             yield codes[:, columns]
             columns = origin[columns]
 
+    def finish(self) -> SequenceDraws:
+        """Make all steps; return the same draws."""
+        for _ in self.steps():
+            pass
+        return self
+
     def write(self, result: NDArray[np.uint16]) -> None:
         """Write the codes of the sequences' rows into `result`, [S, D', N]: as many draws as there is room for."""
         n = result.shape[1]
-        uniforms = self.seed.child("chosen draw").uniforms(self.numbers.astype(np.uint64))
+        uniforms = self.seed.child("chosen draw").uniforms(self._keys_of(self.numbers))
         chosen = ((np.arange(n) + uniforms[:, None]) * (self.n_draws / n)).astype(np.int64)  # [A, D']
         columns = np.zeros((len(self.numbers), n), dtype=np.int64)
         for step in range(len(self.made) - 1, -1, -1):

@@ -16,15 +16,11 @@ from argn_assets.engine.generate import GenerationConfig, Plan
 from argn_assets.engine.given_times import times_from_given
 from argn_assets.engine.request import load_sequences
 from argn_assets.engine.rules import draw_rules
-from argn_assets.engine.sequence_draws import GivenSequences, SequenceDraws, given_sequences, parts
+from argn_assets.engine.sequence_draws import LEAST_DRAWS, GivenSequences, SequenceDraws, given_sequences, side_by_side
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.sequences import starts_at
-
-# Where values are given after a missing one: of so many draws those that fit them are kept. Each costs as much as the
-# first; sixteen hold a value of which the rows before give one in ten four times in five.
-LEAST_DRAWS = 16
 
 
 def drawn_sequences(
@@ -84,9 +80,6 @@ def _drawn_codes(
         first, last = known.first_missing(), known.last_given()
         lacks = first < len(known.order)
         for chosen, n in ((lacks & (first >= last), n_draws), (lacks & (first < last), max(n_draws, LEAST_DRAWS))):
-            for numbers in parts(np.flatnonzero(chosen), n):
-                draws = SequenceDraws(model, plan, known, numbers, n, seed, config)
-                for _ in draws.steps():
-                    pass
-                draws.write(codes)
+            for numbers in side_by_side(np.flatnonzero(chosen), n):
+                SequenceDraws(model, plan, known, numbers, n, seed, config).finish().write(codes)
     return codes.reshape(len(codes), -1)

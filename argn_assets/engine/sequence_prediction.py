@@ -19,7 +19,7 @@ from argn_assets.engine.generate import GenerationConfig, Given, Plan
 from argn_assets.engine.given_times import times_from_given
 from argn_assets.engine.outcomes import Outcomes, says_gaps
 from argn_assets.engine.rules import draw_rules
-from argn_assets.engine.sequence_draws import DrawnStep, GivenSequences, SequenceDraws, parts
+from argn_assets.engine.sequence_draws import DrawnStep, GivenSequences, SequenceDraws, side_by_side
 from argn_assets.schema import full_sub_columns
 from argn_assets.seeds import Seed
 from argn_assets.tables.dtypes import dtype_named
@@ -154,5 +154,5 @@ def _draws(
     plan = Plan(model, sub_columns, known.given.offered, draw_rules(artifact))
     lacks = known.first_missing() < known.offsets[1:] - 1
     for chosen, n in ((~lacks, 1), (lacks, n_draws)):
-        for numbers in parts(np.flatnonzero(chosen), n_draws):
+        for numbers in side_by_side(np.flatnonzero(chosen), n_draws):
             yield SequenceDraws(model, plan, known, numbers, n, seed, GenerationConfig())
