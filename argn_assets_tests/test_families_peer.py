@@ -257,6 +257,28 @@ def test_missing_booleans_are_filled_in_as_booleans(dtype):  # E9, E41
     assert (filled["gift"][~missing].astype(bool) == golden.target["gift"][~missing]).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pd.to_datetime(["2020-01-01", "2020-01-02"]), ["2020-01-01", "2020-01-02"]),
+        (pd.to_datetime(["2020-01-01 10:00", "2020-01-02 00:00"]), ["2020-01-01 10:00:00", "2020-01-02 00:00:00"]),
+        (pd.array([1, 2], dtype="Int64"), ["1.0", "2.0"]),
+    ],
+)
+def test_missing_values_of_columns_that_the_peer_knows_as_text_get_their_own_type(tmp_path, values, texts):  # E9, E41
+    path = unpacked(tmp_path, "flat_s") / "ModelStore" / "tgt-stats" / "stats.json"
+    document = json.loads(path.read_text())
+    codes = document["columns"]["gift"]["codes"]
+    assert list(codes) == ["_RARE_", "False", "True"]
+    document["columns"]["gift"]["codes"] = dict(zip(["_RARE_", *texts], range(3), strict=True))
+    path.write_text(json.dumps(document))
+    column = pd.Series(values).repeat(12).reset_index(drop=True)
+    table = GOLDEN["flat_s"].target.assign(gift=column.mask(np.arange(24) % 3 == 0))
+    filled = impute(ModelArtifact.from_workspace(tmp_path), table, random_state=1)
+    assert filled["gift"].dtype == column.dtype
+    assert filled["gift"].isin(values).all()
+
+
 def test_rare_values_are_another_value_or_their_marker():  # E42
     artifact = GOLDEN["flat_l"].artifact
     assert "once" not in artifact.tgt_stats.columns["shop"].categories

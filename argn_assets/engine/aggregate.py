@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from argn_assets.encodings.peer.moments import read_moments
 from argn_assets.engine.outcomes import Outcomes
 from argn_assets.errors import ConfigError
+from argn_assets.tables.dtypes import as_dtype, dtype_name
 
 Aggregate = Literal["auto", "mean", "median", "mode"]
 _KNOWN = ("auto", "mean", "median", "mode")
@@ -82,6 +84,8 @@ def in_column(values: pl.Series, dtype: pl.DataType) -> pl.Series:
     """
     if values.dtype == pl.String and dtype == pl.Boolean:
         return values.str.to_lowercase() == "true"
+    if values.dtype == pl.String and dtype in (pl.Date, pl.Datetime):
+        return as_dtype(read_moments(values), dtype_name(dtype, values.name))
     if values.dtype == pl.String and dtype.is_integer():
         values = values.cast(pl.Float64, strict=False)
     if values.dtype.is_float() and dtype.is_integer():
