@@ -172,6 +172,8 @@ def test_rows_without_a_key_and_a_missing_context_are_named(table, context):
         train_sequential(pl.DataFrame({"customer": [1, None], "v": [1, 2]}), tgt_context_key="customer")
     with pytest.raises(DataError, match="values of 'customer' are not among the 'customer' of ctx_data"):
         train_sequential(table, tgt_context_key="customer", ctx_data=context.head(3))
+    with pytest.raises(SchemaError, match="no column 'customer' to hold the keys of 'customer'"):
+        train_sequential(table, tgt_context_key="customer", ctx_data=context.rename({"customer": "id"}))
     with pytest.raises(ConfigError, match="needs tgt_context_key"):
         train_sequential(table)
 

@@ -270,6 +270,25 @@ def test_a_child_without_rows_is_not_measured(tmp_path):
     assert made["users"].quality is not None
 
 
+def test_a_child_with_one_row_per_parent_has_one_each_that_follows_from_it(tmp_path):  # O4
+    users = pl.DataFrame({"id": [f"user {i}" for i in range(400)], "kind": ["x", "y", "z", "z"] * 100})
+    badge = pl.col("kind").replace_strict({"x": "gold", "y": "silver", "z": "none"})
+    profiles = users.select(user="id", badge=badge).sample(fraction=1.0, shuffle=True, seed=1)
+    users.write_parquet(tmp_path / "users.parquet")
+    profiles.write_parquet(tmp_path / "profiles.parquet")
+    declared = """
+dataset: d
+generator: {model_size: S, max_epochs: 25}
+tables:
+  users: {source: users.parquet, primary_key: id}
+  profiles: {source: profiles.parquet, context: {table: users, key: user}}
+"""
+    made = synthesize(parse_dataset(declared, "d.yaml").in_folder(str(tmp_path)))
+    assert made["profiles"].synthetic["user"].to_list() == made["users"].synthetic["id"].to_list()
+    follows = pl.concat([made["profiles"].synthetic, made["users"].synthetic], how="horizontal")
+    assert follows.select((pl.col("badge") == badge).mean()).item() > 0.95
+
+
 def clinic(n_people: int = 400) -> dict[str, pl.DataFrame]:
     """People, their visits, and their bills.
 

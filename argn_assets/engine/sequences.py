@@ -17,7 +17,7 @@ from argn_assets.engine.rules import Rare, Rebalancing, draw_rules
 from argn_assets.engine.run import OnEpoch, OnStep
 from argn_assets.engine.sequence_request import SequenceRequest
 from argn_assets.engine.train import Beginning, train_model
-from argn_assets.errors import ConfigError, DataError
+from argn_assets.errors import ConfigError, DataError, SchemaError
 from argn_assets.tables.encode import EncodedTable, encode_table
 from argn_assets.tables.frames import to_polars
 from argn_assets.tables.siblings import compute_context_stats
@@ -113,11 +113,15 @@ def train_sequential(
     encoded = encode_table(tgt_data, stats, seed=root.value, validation_split=validation_split)
     context = None
     if ctx_data is not None:
-        ctx_key = ctx_primary_key or tgt_context_key
+        table, ctx_key = to_polars(ctx_data), ctx_primary_key or tgt_context_key
+        if ctx_key not in table.columns:
+            raise SchemaError(
+                f"ctx_data has no column {ctx_key!r} to hold the keys of {tgt_context_key!r}. Name the one that does "
+                f"as ctx_primary_key: {', '.join(table.columns)}."
+            )
         ctx_stats = compute_context_stats(
             ctx_data, ctx_encoding_types, primary_key=ctx_key, value_protection=value_protection, seed=root.value
         )
-        table = to_polars(ctx_data)
         codes = encode_table(table, ctx_stats, seed=root.value, validation_split=validation_split)
         context = Context(table, codes, ctx_stats)
         encoded = sequences_of_context(encoded, context, tgt_context_key)
