@@ -164,6 +164,11 @@ def test_what_is_of_no_use_to_the_new_network_is_refused_with_the_reason(orders,
         train_flat(**({"data": orders} | SETTINGS | arguments), max_epochs=1, warm_start=artifact)
 
 
+def test_bytes_are_not_an_artifact_yet(orders, artifact):
+    with pytest.raises(ConfigError, match="warm_start is a bytes; it must be a ModelArtifact"):
+        train_flat(orders, **SETTINGS, max_epochs=0, warm_start=artifact.to_bytes())
+
+
 def test_rows_do_not_go_on_from_sequences(orders, artifact):
     table = orders.with_columns(key=np.arange(len(orders)) // 3)
     with pytest.raises(ConfigError, match="one models rows, the other sequences"):

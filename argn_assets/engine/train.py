@@ -54,6 +54,11 @@ class Beginning:
         """Check that one thing is asked for."""
         if self.warm_start is not None and self.training_state is not None:
             raise ConfigError("warm_start and training_state are both given. A training begins with one of the two.")
+        if not isinstance(self.warm_start, ModelArtifact | None):
+            raise ConfigError(
+                f"warm_start is a {type(self.warm_start).__name__}; it must be a ModelArtifact. "
+                "ModelArtifact.from_bytes makes one of bytes."
+            )
 
 
 DRAWN = Beginning()
