@@ -10,6 +10,7 @@ from argn_assets.errors import ConfigError
 
 ModelSize = Literal["S", "M", "L"]
 FEWEST_BATCH, MOST_BATCH = 8, 2048
+MANY_WEIGHTS, FEWEST_BATCH_OF_MANY = 1 << 20, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,14 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and int(value) >= 1
 
 
-def batch_size_for(n_rows: int) -> int:
+def batch_size_for(n_rows: int, n_weights: int = 0) -> int:
     """Return the rows per step for `n_rows` training rows: the power of two below a 32nd of them, 8 to 2048.
 
-    >>> batch_size_for(31_259)
-    512
+    A network of many weights, that of a table of a hundred columns or more, gets 64 at least: a step of fewer takes as
+    long, because the weights are masked and moved for any number of rows.
+
+    >>> batch_size_for(31_259), batch_size_for(800), batch_size_for(800, 5_000_000)
+    (512, 16, 64)
     """
-    return max(FEWEST_BATCH, min(MOST_BATCH, 1 << max(n_rows // 32, 1).bit_length() - 1))
+    fewest = FEWEST_BATCH if n_weights <= MANY_WEIGHTS else FEWEST_BATCH_OF_MANY
+    return max(fewest, min(MOST_BATCH, 1 << max(n_rows // 32, 1).bit_length() - 1))

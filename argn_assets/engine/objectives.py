@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from argn_assets.engine.batches import FlatBatch, code_rows, shuffled_batches
+from argn_assets.engine.config import MANY_WEIGHTS
 from argn_assets.engine.families.argn.dropout import NO_DROPOUT, Dropouts
 from argn_assets.engine.families.argn.flat import FlatModel
 from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
@@ -75,6 +76,16 @@ def orders_of(batch_size: int, any_order: bool) -> int:
     return max(1, min(MOST_ORDERS, batch_size // ROWS_PER_ORDER)) if any_order else 1
 
 
+def validation_orders(model: FlatModel, n_rows: int) -> tuple[int, int]:
+    """Return how often validation goes through `n_rows` rows, and under how many orders at once.
+
+    Fewer where the network is large: its weights are masked for every order, and the loss of many columns wavers less.
+    """
+    share = min(1.0, MANY_WEIGHTS / max(1, model.first_weight.numel()))
+    repeats = min(MOST_REPEATS, math.ceil(share * VALIDATION_EVALUATIONS / n_rows))
+    return repeats, max(1, round(share * 2 * MOST_ORDERS))
+
+
 @dataclass
 class FlatObjective:
     """Rows that stand alone, or beside a context: its codes stand before theirs, its siblings beside them."""
@@ -122,11 +133,11 @@ class FlatObjective:
     def validation_loss(self, rng: torch.Generator) -> float:
         """Return the validation loss in nats per row."""
         n_rows, total = len(self.validation), 0.0
-        repeats = min(MOST_REPEATS, math.ceil(VALIDATION_EVALUATIONS / n_rows)) if self.any_order else 1
+        repeats, most_orders = validation_orders(self.row, n_rows) if self.any_order else (1, 1)
         for _ in range(repeats):
             for start in range(0, n_rows, VALIDATION_BATCH):
                 codes = self.validation[start : start + VALIDATION_BATCH].long()
-                orders = min(len(codes), 2 * MOST_ORDERS) if self.any_order else 1
+                orders = min(len(codes), most_orders)
                 visible = self.row.visible_for(self.row.ranks(orders, self.any_order, rng))
                 base = self._base(of_rows(self.validation_siblings, slice(start, start + len(codes))))
                 total += float(row_losses(self.row, codes, visible, base=base, threads=self.threads))
@@ -253,10 +264,9 @@ class SequentialObjective:
         """Return the validation loss in nats per row."""
         windows, total = self._windows(self.validating, None), 0.0
         n_rows = int(np.maximum(1, self.sizes[self.validating]).sum())
-        repeats = min(MOST_REPEATS, math.ceil(VALIDATION_EVALUATIONS / n_rows)) if self.any_order else 1
+        repeats, n_orders = validation_orders(self.model.row, n_rows) if self.any_order else (1, 1)
         for _ in range(repeats):
             for batch in batches_of(windows, VALIDATION_BATCH, None):
-                n_orders = 2 * MOST_ORDERS if self.any_order else 1
                 packed = pack(batch, self.starts, self.sizes)
                 first, _, rows = self._losses(packed, n_orders, NO_DROPOUT, rng)
                 total += float(first) + float(rows)

@@ -88,10 +88,11 @@ class Run:
         """Lay out the optimizer and the averaged weights."""
         self.rng = torch.Generator().manual_seed(self.seed.child("order").value % 2**63)
         n_rows = self.objective.n_rows
-        self.first_batch_size = min(self.config.batch_size or batch_size_for(n_rows), max(1, n_rows))
-        self.batch_size = self.first_batch_size
         self.names, parameters = zip(*self.objective.model.named_parameters(), strict=True)
         self.parameters: list[nn.Parameter] = list(parameters)
+        n_weights = sum(parameter.numel() for parameter in parameters)
+        self.first_batch_size = min(self.config.batch_size or batch_size_for(n_rows, n_weights), max(1, n_rows))
+        self.batch_size = self.first_batch_size
         self.averaged, self.best = self._copy(), self._copy()
         self.learning_rate = 0.001 * math.sqrt(self.batch_size / 32)
         self.optimizer = self._new_optimizer()
