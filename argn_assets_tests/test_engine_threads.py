@@ -15,7 +15,7 @@ from argn_assets.errors import EngineError
 from argn_assets_tests.tables_of_truth import customers, shop_orders, visits
 
 Result = TypeVar("Result")
-BATCHES = {"batch_size": 512, "max_epochs": 2, "random_state": 1, "device": "cpu"}
+BATCHES = {"batch_size": 1024, "max_epochs": 2, "random_state": 1, "device": "cpu"}
 
 
 def _at(n_threads: int, make: Callable[[], Result]) -> Result:
@@ -34,12 +34,12 @@ def _at(n_threads: int, make: Callable[[], Result]) -> Result:
 
 @pytest.fixture(scope="module")
 def orders() -> pl.DataFrame:
-    return shop_orders(3000)
+    return shop_orders(4000)
 
 
 @pytest.fixture(scope="module")
 def trainings(orders) -> dict[str, Callable[[], ModelArtifact]]:
-    subjects = customers(500)
+    subjects = customers(1600)
     rows = visits(subjects)
     flat_context = {"ctx_data": subjects, "ctx_primary_key": "customer", "tgt_context_key": "customer"}
     first_visits = rows.group_by("customer", maintain_order=True).first()

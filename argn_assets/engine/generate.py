@@ -28,7 +28,6 @@ from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedSibling
 
-_MOST_IN_CACHE = 2048  # rows; for more, memory is asked of the system anew in every operation
 _MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 
 
@@ -109,8 +108,7 @@ def generate_codes(
         base = model.base_of(of_rows(siblings, rows))
         result[:, rows] = plan.fill(codes, observed, keys, seed, config, base).cpu().numpy().astype(np.uint16)
 
-    most = min(config.batch_size, _MOST_IN_CACHE) if model.device.type == "cpu" else config.batch_size
-    parts = parts_of(n_rows, most, model.device)
+    parts = parts_of(n_rows, config.batch_size, model.device)
     with threads_for(model.device, len(parts)) as threads:
         threads.map(partial(by_halves, generate, device=model.device), parts)
     return result

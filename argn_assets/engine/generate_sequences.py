@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -18,7 +17,7 @@ from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import SequenceGenerator
 from argn_assets.engine.generate import GenerationConfig, Given, Plan
 from argn_assets.engine.memory import by_halves
-from argn_assets.engine.parallel import parts_of, threads_for
+from argn_assets.engine.parallel import one_core
 from argn_assets.engine.rules import DrawRules
 from argn_assets.engine.sampling import draw_codes
 from argn_assets.engine.sequence_draws import LEAST_DRAWS, GivenSequences, SequenceDraws, side_by_side
@@ -87,16 +86,12 @@ def generate_sequences(
     run.fill_prefixes(context, tuple(siblings))
     codes = torch.from_numpy(context.astype(np.int64)).to(model.device)
     beside = sibling_rows(siblings, model.device)
-    n_sequences = codes.shape[1]
-    parts = parts_of(n_sequences, max(1, n_sequences), model.device) or [slice(0, 0)]
 
-    @torch.inference_mode()  # a property of a thread
     def generate(part: slice) -> GeneratedSequences:
         return run.generate(codes[:, part], of_rows(beside, part), part.start)
 
-    with threads_for(model.device, len(parts)) as threads:
-        made = threads.map(partial(by_halves, generate, device=model.device), parts)
-    return _one_after_another([own for halves in made for own in halves])
+    with one_core(model.device):
+        return _one_after_another(by_halves(generate, slice(0, codes.shape[1]), model.device))
 
 
 def _one_after_another(parts: Sequence[GeneratedSequences]) -> GeneratedSequences:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from argn_assets.engine.families.argn.flat_with_siblings import FlatWithSiblings
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.siblings import with_summaries
 from argn_assets.engine.packing import Packed, Windows, batches_of, cut_windows, pack
-from argn_assets.engine.parallel import ONE_THREAD, Threads
+from argn_assets.engine.parallel import ONE_THREAD, Threads, threads_for
 from argn_assets.engine.row_losses import row_losses
 from argn_assets.engine.siblings import SiblingRows, of_rows, sibling_rows
 from argn_assets.tables.encode import EncodedSibling, EncodedTable
@@ -30,6 +31,7 @@ from argn_assets.tables.sequences import SequenceLengths
 
 MOST_ORDERS = 4  # orders of the columns in one step, each for an equal share of the rows
 ROWS_PER_ORDER = 128  # at least, because masking the weights costs the same for few rows as for many
+ROWS_PER_THREAD = 512  # at least; with fewer, threads wait for each other longer than they compute
 VALIDATION_EVALUATIONS = 4096  # rows times orders that one validation looks at, at least
 MOST_REPEATS = 16  # of the validation rows, under other orders
 VALIDATION_BATCH = 1024
@@ -39,9 +41,7 @@ HIDDEN_CONTEXT = 0.05  # of the context's cells are hidden in training: so are v
 
 
 class Objective(Protocol):
-    """The model to be trained and the rows it is trained on; `threads` share the work of a step."""
-
-    threads: Threads
+    """The model to be trained and the rows it is trained on."""
 
     @property
     def model(self) -> nn.Module:
@@ -63,6 +63,9 @@ class Objective(Protocol):
 
     def size(self, batch: Any) -> int:
         """Return the rows of a batch."""
+
+    def shared(self, batch_size: int) -> AbstractContextManager[None]:
+        """Let threads share steps of this size meanwhile, where that is faster than torch's own sharing."""
 
     def loss(self, batch: Any, dropout: Dropouts, rng: torch.Generator) -> Tensor:
         """Return the loss of a batch in nats per row."""
@@ -117,6 +120,12 @@ class FlatObjective:
     def size(self, batch: FlatBatch) -> int:
         """Return the rows of a batch."""
         return len(batch.codes)
+
+    @contextmanager
+    def shared(self, batch_size: int) -> Iterator[None]:
+        """Let threads share steps of this size meanwhile, where that is faster than torch's own sharing."""
+        with threads_for(self.device, batch_size // ROWS_PER_THREAD) as self.threads:
+            yield
 
     def loss(self, batch: FlatBatch, dropout: Dropouts, rng: torch.Generator) -> Tensor:
         """Return the loss of a batch in nats per row."""
@@ -173,7 +182,6 @@ class SequentialObjective:
     data: SequenceCodes
     any_order: bool
     device: torch.device
-    threads: Threads = ONE_THREAD
 
     def __post_init__(self) -> None:
         encoded, data = self.data.encoded, self.data
@@ -217,6 +225,10 @@ class SequentialObjective:
         """Return the rows of a batch; a sequence without rows counts as one."""
         return int(np.maximum(1, batch.windows.size).sum())
 
+    def shared(self, batch_size: int) -> AbstractContextManager[None]:
+        """Do nothing: most operations of a sequence's steps are too small to be shared."""
+        return nullcontext()
+
     def loss(self, batch: Packed, dropout: Dropouts, rng: torch.Generator) -> Tensor:
         """Return the loss of a batch in nats per row."""
         n_orders = orders_of(len(batch.row), self.any_order)
@@ -249,7 +261,7 @@ class SequentialObjective:
         rows = codes.new_zeros((), dtype=torch.float32)
         if len(codes) and codes.shape[1]:
             visible = model.row.visible_for(model.row.ranks(n_orders, self.any_order, rng))
-            rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left), self.threads)
+            rows = row_losses(model.row, codes, visible, dropout, model.base(seen, left))
         return (lengths * is_first).sum(), again, rows
 
     def _shown_context(self, n_sequences: int, hidden: float, rng: torch.Generator) -> Tensor | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -31,7 +32,12 @@ class Threads:
         """Return the work's results on all parts, in their order; the first error ends it and is raised."""
         if self._pool is None or len(parts) <= 1:
             return [work(part) for part in parts]
-        futures = [self._pool.submit(work, part) for part in parts]
+        try:
+            futures = [self._pool.submit(work, part) for part in parts]
+        except RuntimeError:  # no more threads can be started: there is no memory for their stacks, or a limit
+            self._pool.shutdown(cancel_futures=True)
+            self.n_threads, self._pool = 1, None
+            return [work(part) for part in parts]
         try:
             _wait(futures)
             failed = [future for future in futures if future.done() and future.exception()]
@@ -78,14 +84,27 @@ def _begin_thread(n_cores: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def parts_of(n_rows: int, most: int, device: torch.device) -> list[slice]:
-    """Return the rows in parts of at most `most`, on a CPU one per thread where that is worth it.
-
-    >>> parts_of(5, 2, torch.device("cpu"))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-    """
-    size = most
+@contextmanager
+def one_core(device: torch.device) -> Iterator[None]:
+    """Compute with one core of a CPU: for small operations others would be waited for longer than they help."""
+    n_cores = torch.get_num_threads()
     if device.type == "cpu":
-        n_threads = min(MOST_THREADS, torch.get_num_threads())
-        size = min(most, max(LEAST_PART, -(-n_rows // n_threads)))
-    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_cores)
+
+
+def parts_of(n_rows: int, most: int, device: torch.device) -> list[slice]:
+    """Return the rows in even parts of at most `most`, on a CPU as many for each thread where that is worth it.
+
+    >>> parts_of(6, 2, torch.device("cpu"))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    n_parts = -(-n_rows // most)
+    n_threads = min(MOST_THREADS, torch.get_num_threads(), n_rows // LEAST_PART) if device.type == "cpu" else 1
+    if n_threads > 1:
+        n_parts = -(-n_parts // n_threads) * n_threads
+    ends = [n_rows * number // n_parts for number in range(n_parts + 1)] if n_parts else []
+    return [slice(start, end) for start, end in pairwise(ends)]

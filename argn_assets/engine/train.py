@@ -25,8 +25,7 @@ from argn_assets.engine.families.argn.ordered import begin_in_order
 from argn_assets.engine.families.argn.sequential import SequentialModel
 from argn_assets.engine.families.argn.unseen import settle_unseen
 from argn_assets.engine.memory import enough_memory
-from argn_assets.engine.objectives import MOST_ORDERS, FlatObjective, Objective, SequenceCodes, SequentialObjective
-from argn_assets.engine.parallel import threads_for
+from argn_assets.engine.objectives import FlatObjective, Objective, SequenceCodes, SequentialObjective
 from argn_assets.engine.run import OnEpoch, OnStep, Run
 from argn_assets.engine.training_state import Identity
 from argn_assets.engine.warm_start import Trained, begin_with
@@ -117,7 +116,7 @@ def train_model(
             run = Run(objective, config, row.width, seed, device, identity, carried)
             if beginning.training_state is not None:
                 run.resume(beginning.training_state)
-            with threads_for(device, MOST_ORDERS) as objective.threads:
+            with objective.shared(run.batch_size):
                 run.train(on_epoch, on_step)
         weights, history = run.best_weights(), tuple(run.history)
         provenance |= {} if run.warm_start is None else {"warm_start": run.warm_start}
