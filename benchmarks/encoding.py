@@ -207,7 +207,7 @@ def section(document: dict[str, Any]) -> str:
         "",
         f"{document['date']} · commit {document['commit']} · {document['peer']} · Python {facts['python']} · "
         f"{facts['cores']} cores ({facts['cpu']}), {facts['system']} · load average {loads[0]:.1f} before the first "
-        f"process, at most {max(loads):.1f} later · medians of {document['processes']} processes",
+        f"process, at most {max(loads):.1f} later · medians of {document['processes']} process(es)",
         "",
         "| data set | measure | ours | peer | ratio | target |",
         "|---|---|---|---|---|---|",

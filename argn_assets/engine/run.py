@@ -196,9 +196,7 @@ class Run:
 
     def _halve(self, error: Exception) -> None:
         """Go on with half the rows per step, after a step that did not fit into memory; raise any other error again."""
-        if not is_out_of_memory(error):
-            raise error
-        if self.batch_size <= FEWEST_BATCH:
+        if not is_out_of_memory(error) or self.batch_size <= FEWEST_BATCH:
             raise error
         self.optimizer.zero_grad(set_to_none=True)
         self.batch_size //= 2
