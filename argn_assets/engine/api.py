@@ -142,7 +142,7 @@ def generate_flat(
         rare: `sample` draws another value where the model would draw a rare one; `constant` writes `_RARE_` into
             columns of text, and leaves columns of other types missing.
         device: `auto`, `cpu`, `cuda:0` …
-        batch_size: rows at a time; None chooses. The rows do not depend on it.
+        batch_size: rows at a time, of each thread; None chooses. The rows do not depend on it.
         random_state: the same number gives the same rows of the same artifact; None draws one.
     Returns:
         a table of the kind, with the columns and types, that the model was trained on.

@@ -62,7 +62,7 @@ def impute(
         sampling_temperature: from 0 up; below 1 prefers the likely.
         sampling_top_p: in (0, 1]; leaves out the unlikely codes beyond this probability.
         device: `auto`, `cpu`, `cuda:0` …
-        batch_size: rows at a time; None chooses. The values do not depend on it.
+        batch_size: rows at a time, of each thread; None chooses. The values do not depend on it.
         random_state: the same number gives the same values; None draws one.
     Returns:
         a table of the kind of `df`, or a list of them.

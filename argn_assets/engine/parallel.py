@@ -1,7 +1,8 @@
 """Parts of the work beside each other, one thread each, on a CPU.
 
-Threads that share every product wait for each other after each of a step's many small operations: two of them were
-hardly faster than one, and beside other load far slower. A part of the rows needs nobody until it is done.
+Threads that share every operation wait for each other after each, which beside other load makes them slower than one
+alone. A part of the rows needs nobody until it is done; but Python's lock is handed over at every operation, so parts
+gain only where operations are large (docs/log.md has the figures).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ ONE_THREAD = Threads()
 @contextmanager
 def threads_for(device: torch.device, most: int = MOST_THREADS) -> Iterator[Threads]:
     """Yield at most `most` threads that share the cores torch may use; one where another device computes."""
-    n_cores = torch.get_num_threads() if device.type == "cpu" else 1
+    n_cores = _cores(device)
     n_threads = min(n_cores, MOST_THREADS, most)
     if n_threads <= 1:
         yield ONE_THREAD
@@ -77,6 +78,10 @@ def threads_for(device: torch.device, most: int = MOST_THREADS) -> Iterator[Thre
         pool.shutdown(cancel_futures=True)
         # A thread's setting is also what threads begin with that are started later.
         torch.set_num_threads(n_cores)
+
+
+def _cores(device: torch.device) -> int:
+    return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def _begin_thread(n_cores: int) -> None:
@@ -103,7 +108,7 @@ def parts_of(n_rows: int, most: int, device: torch.device) -> list[slice]:
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
     n_parts = -(-n_rows // most)
-    n_threads = min(MOST_THREADS, torch.get_num_threads(), n_rows // LEAST_PART) if device.type == "cpu" else 1
+    n_threads = min(MOST_THREADS, _cores(device), n_rows // LEAST_PART)
     if n_threads > 1:
         n_parts = -(-n_parts // n_threads) * n_threads
     ends = [n_rows * number // n_parts for number in range(n_parts + 1)] if n_parts else []

@@ -166,11 +166,9 @@ class SequenceDraws:
                 left, state = left[alive], model.keep(state, torch.from_numpy(origin).to(device))
             rows = known.offsets[self.numbers[left]] + step
             places = torch.from_numpy(np.repeat(lengths[left] - step, self.n_draws)).to(device)
-            base = model.base(state, places)
-            yield DrawnStep(step, rows, self.numbers[left], base)
-            codes, observed, base, kept = self.row(
-                self.plan, known.given, DrawnStep(step, rows, self.numbers[left], base)
-            )
+            next_rows = DrawnStep(step, rows, self.numbers[left], model.base(state, places))
+            yield next_rows
+            codes, observed, base, kept = self.row(self.plan, known.given, next_rows)
             if kept is not None:
                 origin, state = origin[kept.cpu().numpy()], model.keep(state, kept)
             keys = step_key(self._keys(left), step)
