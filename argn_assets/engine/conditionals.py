@@ -15,11 +15,10 @@ from torch import Tensor
 from argn_assets.artifact import ModelArtifact
 from argn_assets.engine.families import RowGenerator
 from argn_assets.engine.generate import Given, blocked_logits, order_of
-from argn_assets.engine.outcomes import Outcomes, combination_log_probs
+from argn_assets.engine.outcomes import MOST_BRANCHES, Outcomes, combination_log_probs
 from argn_assets.engine.rules import draw_rules
 from argn_assets.engine.sequence_probability import row_log_probs
 
-_MOST_BRANCHES = 1 << 14  # rows times codes computed at once
 _MOST_NUMBERS = 1 << 22  # rows times combinations kept at once
 
 
@@ -43,7 +42,7 @@ class Conditionals:
         place = _outcome_of_combination(columns, outcomes)
         last = list(artifact.tgt_stats.sub_columns().values())[max(columns) - first][-1].cardinality
         self.n_outcomes = math.prod(len(own.values) for own in outcomes)
-        self.n_rows_at_once = max(1, min(_MOST_BRANCHES * last // len(place), _MOST_NUMBERS // len(place)))
+        self.n_rows_at_once = max(1, min(MOST_BRANCHES * last // len(place), _MOST_NUMBERS // len(place)))
         self.outcome_of = torch.from_numpy(place).to(self.device)
 
     def probabilities(self, rows: NDArray[np.int64], base: Any) -> Tensor:

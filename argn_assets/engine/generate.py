@@ -18,7 +18,7 @@ from torch import Tensor
 from argn_assets.engine.arithmetic import flushed_denormals
 from argn_assets.engine.families import FlatGenerator, RowGenerator
 from argn_assets.engine.memory import by_halves
-from argn_assets.engine.outcomes import codes_of_combinations, combination_log_probs
+from argn_assets.engine.outcomes import MOST_BRANCHES, codes_of_combinations, combination_log_probs
 from argn_assets.engine.parallel import parts_of, threads_for
 from argn_assets.engine.rules import ColumnShares, DrawRules
 from argn_assets.engine.sampling import draw, draw_codes, sampled_probabilities
@@ -27,8 +27,6 @@ from argn_assets.errors import ConfigError
 from argn_assets.schema import SubColumn
 from argn_assets.seeds import Seed
 from argn_assets.tables.encode import EncodedSibling
-
-_MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +205,7 @@ class Plan:
         own = [self.sub_columns[s].cardinality for s in range(len(self.columns)) if self.columns[s] == column]
         shares = self.shares[column]
         n_parents = max(1, len(shares.groups) // own[-1])
-        size = 1 if same else max(1, _MOST_BRANCHES // n_parents)
+        size = 1 if same else max(1, MOST_BRANCHES // n_parents)
         drawn = []
         for part in [slice(0, 1)] if same else _parts(len(uniforms), size):
             log_probs = combination_log_probs(self.steps, step, len(own), self.steps.rows(seen, part), self.blocked)

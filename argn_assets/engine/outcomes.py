@@ -24,6 +24,7 @@ from argn_assets.seeds import Seed
 from argn_assets.tables.encode import decode_codes
 from argn_assets.tables.stats import TableStats
 
+MOST_BRANCHES = 1 << 14  # rows times codes that are computed at once where combinations of codes are listed
 MOST_COMBINATIONS = 1 << 15  # of codes that are listed; rows of 16-bit codes stay within memory
 
 
